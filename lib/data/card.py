@@ -1,0 +1,198 @@
+"""The data card: what is in a data set, as numbers that a later stage draws and prints again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from lib import paths, tables
+from lib.data import DatasetSettings, Reading
+from lib.data.groups import Grouping
+from lib.schema import COLUMNS, SPLITS
+
+SPLIT_NAMES = {"": "no split"}
+GROUP_BINS = (1, 2, 3, 4, 5, 10, 20, 50, 100)  # lower edges of the group sizes shown
+UNLABELLED = "not labelled"
+
+
+def build_card(
+    dataset: str, root: Path, reading: Reading, grouping: Grouping, settings: DatasetSettings
+) -> dict[str, Any]:
+    """All numbers of a data set's card, ready for JSON; `reading.pairs` has its final splits.
+
+    A folder with a card.json of its own is a sample corpus: that card (licences, planted effects)
+    is taken over under `corpus`.
+    """
+    pairs, facts, drops = reading
+    corpus = read_corpus_card(root)
+    words = pairs["text"].str.split().str.len()
+    return {
+        "dataset": dataset,
+        "root": paths.relative(root),
+        "sample": corpus is not None,
+        "posts": len(pairs),
+        "dropped": int((drops.frame()["outcome"] == "dropped").sum()),
+        "sources": _counts(pairs["source"]),
+        "langs": _counts(pairs["lang"]),
+        "dates": [min(dated), max(dated)] if (dated := [d for d in pairs["date"] if d]) else [],
+        "splits": {s: int(n) for s in SPLITS if (n := (pairs["split"] == s).sum())},
+        "labels": label_counts(pairs).to_dict("records"),
+        "words": _histogram(words),
+        "empty_texts": int((words == 0).sum()),
+        "sizes": facts.value_counts(["width", "height"]).reset_index().to_dict("records"),
+        "encodings": _counts(facts["encoding"]),
+        "groups": grouping.report,
+        "group_sizes": _group_sizes(pairs["group"]),
+        "drops": drops.summary().to_dict("records"),
+        "split_seed": settings.seed,
+        "hash_distance": settings.group.hash_distance,
+        "corpus": corpus,
+    }
+
+
+def read_corpus_card(root: Path) -> dict[str, Any] | None:
+    """The card.json that a sample corpus carries; None for a real data set."""
+    file = root / "card.json"
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def write_card(card: Mapping[str, Any], reading: Reading, folder: Path | str) -> dict[str, Path]:
+    """Write card.json, card.csv (the data of the figure) and drops.csv; returns their paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    _replace(folder / "card.csv", figure_data(card).to_csv(index=False, lineterminator="\n"))
+    reading.drops.write(folder / "drops.csv")
+    return {name: folder / name for name in ("card.json", "card.csv", "drops.csv")}
+
+
+def read_card(folder: Path | str) -> dict[str, Any]:
+    """The card that write_card left in a folder."""
+    return json.loads((Path(folder) / "card.json").read_text(encoding="utf-8"))
+
+
+def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
+    """The card's head as a table: property, value (text)."""
+    groups, corpus = card["groups"], card["corpus"] or {}
+    rows = {
+        "read from": card["root"] + (" (sample corpus)" if card["sample"] else ""),
+        "licence": corpus.get("licence")
+        or corpus.get("licences")
+        or "see the data set's own terms",
+        "posts": tables.count(card["posts"]),
+        "dropped": tables.count(card["dropped"]),
+        "sources": _shares(card["sources"]),
+        "languages": _shares(card["langs"]),
+        "dates": " to ".join(card["dates"]) or "unknown",
+        "splits": _shares({SPLIT_NAMES.get(k, k): v for k, v in card["splits"].items()}),
+        "empty texts": tables.count(card["empty_texts"]),
+        "text encodings": _shares(card["encodings"]),
+        "groups": f"{tables.count(groups['groups'])}, largest {groups['largest']} posts",
+        "posts in a group of two or more": tables.count(groups["grouped_posts"]),
+        "plain pictures, left unhashed": tables.count(groups["flat_pictures"]),
+        "posts with a generic text": tables.count(groups["generic_texts"]),
+        "giant groups": tables.count(groups["giants"]),
+    }
+    return pd.DataFrame([(k, _plain(v)) for k, v in rows.items()], columns=["property", "value"])
+
+
+def planted_table(card: Mapping[str, Any]) -> pd.DataFrame:
+    """What a sample corpus says of itself, flat: effect (dotted key), value; empty for real data."""
+    rows = [(key, _plain(value)) for key, value in _flat(card["corpus"] or {})]
+    return pd.DataFrame(rows, columns=["effect", "value"])
+
+
+def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Posts by label and split, long: label, split, count.
+
+    One label column: its values. Several: each a yes/no label, counted where it is 1.
+    """
+    columns = [column for column in pairs.columns if column not in COLUMNS]
+    if len(columns) == 1:
+        label = pairs[columns[0]].astype(str).replace("", UNLABELLED)
+        long = pairs[["split"]].assign(label=label)
+    else:
+        parts = [pairs.loc[pairs[c] == 1, ["split"]].assign(label=c) for c in columns]
+        long = pd.concat(parts) if parts else pairs[["split"]].assign(label=UNLABELLED)
+    counts = long.value_counts(["label", "split"]).rename("count").reset_index()
+    return counts.sort_values(["label", "split"], ignore_index=True)
+
+
+def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
+    """All that draw_card draws, long: panel, x, series, y."""
+    rows = [("labels", r["label"], r["split"], r["count"]) for r in card["labels"]]
+    rows += [("splits", split, "", n) for split, n in card["splits"].items()]
+    edges, counts = card["words"]["edges"], card["words"]["counts"]
+    rows += [("words", e, "", n) for e, n in zip(edges, counts, strict=False)]
+    rows += [("sizes", r["width"], r["height"], r["count"]) for r in card["sizes"]]
+    rows += [("groups", r["size"], "", r["groups"]) for r in card["group_sizes"]]
+    rows += [("drops", r["reason"], r["outcome"], r["count"]) for r in card["drops"]]
+    return pd.DataFrame(rows, columns=["panel", "x", "series", "y"])
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    """Number of posts by value, sorted by value."""
+    return {str(k): int(n) for k, n in values.value_counts().sort_index().items()}
+
+
+def _histogram(words: pd.Series) -> dict[str, Any]:
+    """Counts of text lengths in at most 30 equal bins up to the 99.5th percentile."""
+    words = words.astype(int)
+    top = int(words.quantile(0.995)) if len(words) else 1
+    width = max(1, -(-(top + 1) // 30))
+    edges = np.arange(0, top + width + 1, width)
+    counts, edges = np.histogram(words, bins=edges)
+    median = float(words.median()) if len(words) else 0.0
+    longest = int(words.max()) if len(words) else 0
+    return {
+        "edges": edges.tolist(), "counts": counts.tolist(), "median": median, "longest": longest
+    }  # fmt: skip
+
+
+def _group_sizes(group: pd.Series) -> list[dict[str, Any]]:
+    """Number of groups by size, sizes binned: 1, 2, 3, 4, 5-9, 10-19, ..."""
+    sizes = group.value_counts().to_numpy()
+    rows = []
+    for low, high in zip(GROUP_BINS, (*GROUP_BINS[1:], None), strict=True):
+        inside = int(((sizes >= low) & (True if high is None else sizes < high)).sum())
+        name = f"{low}+" if high is None else str(low) if high == low + 1 else f"{low}–{high - 1}"
+        rows.append({"size": name, "groups": inside})
+    while len(rows) > 3 and rows[-1]["groups"] == 0:
+        rows.pop()
+    return rows
+
+
+def _shares(counts: Mapping[str, int], shown: int = 6) -> str:
+    """Counts with their shares, as one line."""
+    total = max(sum(counts.values()), 1)
+    parts = [f"{k or 'unknown'} {n:,} ({n / total:.0%})" for k, n in list(counts.items())[:shown]]
+    return ", ".join(parts) + (f", {len(counts) - shown} more" if len(counts) > shown else "")
+
+
+def _flat(value: Any, key: str = "") -> list[tuple[str, Any]]:
+    """Leaves of nested dictionaries with dotted keys; lists stay whole."""
+    if not isinstance(value, Mapping):
+        return [(key, value)]
+    return [leaf for k, v in value.items() for leaf in _flat(v, f"{key}.{k}".lstrip("."))]
+
+
+def _plain(value: Any) -> str:
+    """A value of the card as one line of text."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{k}: {_plain(v)}" for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file under a temporary name and move it into place."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

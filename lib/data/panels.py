@@ -1,0 +1,142 @@
+"""The data card as a figure of six panels, drawn again from its saved numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lib import figures
+from lib.data.card import SPLIT_NAMES, UNLABELLED
+from lib.schema import SPLITS
+
+SPLIT_COLORS = {
+    "train": figures.PALETTE["blue"],
+    "validation": figures.PALETTE["amber"],
+    "test": figures.PALETTE["orange"],
+    "": figures.MUTED,
+}
+TOP_LABELS = 14
+
+
+def draw_card(card: Mapping[str, Any]) -> Figure:
+    """The card as a figure of six panels, drawn from the saved numbers alone."""
+    fig, axes = figures.new(2, 3, size=(12.5, 7.4), width_ratios=(1.25, 1, 1))
+    with figures.style():
+        _draw_labels(axes[0, 0], pd.DataFrame(card["labels"]))
+        _draw_words(axes[0, 1], card["words"], card["empty_texts"])
+        _draw_sizes(axes[0, 2], pd.DataFrame(card["sizes"]))
+        _draw_splits(axes[1, 0], card["splits"])
+        _draw_groups(axes[1, 1], card["group_sizes"])
+        _draw_drops(axes[1, 2], card["drops"])
+    fig.set_label(f"data card of {card['dataset']}")
+    if card["sample"]:
+        figures.stamp(fig)
+    return fig
+
+
+def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
+    """Stacked bars by split, frequent labels first; the rest in one bar, the unjudged apart."""
+    wide = labels.pivot_table(index="label", columns="split", values="count", fill_value=0)
+    unlabelled = int(wide.loc[UNLABELLED].sum()) if UNLABELLED in wide.index else 0
+    wide = wide.drop(index=UNLABELLED, errors="ignore")
+    order = wide.sum(axis=1).sort_values(ascending=False, kind="stable").index
+    top, rest = wide.loc[order[:TOP_LABELS]], wide.loc[order[TOP_LABELS:]]
+    if len(rest):
+        top.loc[f"{len(rest)} more"] = rest.sum()
+    top, left = top.iloc[::-1], np.zeros(len(top))
+    for split in (s for s in SPLITS if s in top.columns):
+        ax.barh(top.index.map(_label_name), top[split], left=left, color=SPLIT_COLORS[split])
+        left += top[split].to_numpy()
+    ax.set(title="Labels", xlabel="posts")
+    ax.grid(axis="y", visible=False)
+    if unlabelled:
+        note = f"{unlabelled:,} posts\n{UNLABELLED}"
+        middle = (0.5, 0.5) if top.empty else (0.97, 0.05)
+        ax.text(*middle, note, transform=ax.transAxes, color=figures.MUTED,
+                ha="center" if top.empty else "right", va="center" if top.empty else "bottom")  # fmt: skip
+    if top.empty:
+        _nothing(ax)
+
+
+def _draw_words(ax: Axes, words: Mapping[str, list], empty: int) -> None:
+    edges, counts = np.array(words["edges"]), np.array(words["counts"])
+    ax.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=figures.PALETTE["green"],
+           edgecolor="white", linewidth=0.6)  # fmt: skip
+    ax.axvline(words["median"], color=figures.INK, linewidth=1)
+    ax.annotate(f"median {words['median']:g}", (words["median"], 1), xytext=(4, -2),
+                xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
+                fontsize=8.5)  # fmt: skip
+    note = f"{empty:,} empty" + (f", longest {words['longest']:,}" if words["longest"] else "")
+    ax.set(title="Words in a text", xlabel=f"words ({note})", ylabel="posts")
+    ax.grid(axis="x", visible=False)
+
+
+def _draw_sizes(ax: Axes, sizes: pd.DataFrame) -> None:
+    """One bubble a picture size, its area by the number of pictures."""
+    ax.set(title="Picture sizes", xlabel="width, pixels", ylabel="height, pixels")
+    if sizes.empty:
+        return _nothing(ax)
+    area = 14 + 900 * sizes["count"] / sizes["count"].sum()
+    ax.scatter(sizes["width"], sizes["height"], s=area, color=figures.PALETTE["purple"],
+               alpha=0.55, linewidth=0)  # fmt: skip
+    top = 1.12 * max(sizes["width"].max(), sizes["height"].max())
+    ax.plot([0, top], [0, top], color=figures.FAINT, linewidth=1, zorder=0)
+    ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
+    common = sizes.loc[sizes["count"].idxmax()]
+    note = f"{common['width']} × {common['height']}: {common['count'] / sizes['count'].sum():.0%}"
+    ax.annotate(note, (common["width"], common["height"]), xytext=(-12, -16),
+                textcoords="offset points", ha="right", va="top", fontsize=8.5)  # fmt: skip
+
+
+def _draw_splits(ax: Axes, splits: Mapping[str, int]) -> None:
+    names = list(splits)[::-1]
+    values = [splits[name] for name in names]
+    bars = ax.barh([SPLIT_NAMES.get(name, name) for name in names], values, height=0.62,
+                   color=[SPLIT_COLORS[name] for name in names])  # fmt: skip
+    total = max(sum(values), 1)
+    ax.bar_label(bars, [f" {v:,} ({v / total:.0%})" for v in values], fontsize=8.5)
+    ax.set(
+        title="Splits (colours as above)", xlabel="posts", xlim=(0, 1.3 * max(values, default=1))
+    )
+    ax.grid(axis="y", visible=False)
+
+
+def _draw_groups(ax: Axes, sizes: list[Mapping[str, Any]]) -> None:
+    bars = ax.bar([s["size"] for s in sizes], [s["groups"] for s in sizes],
+                  color=figures.PALETTE["sky"])  # fmt: skip
+    ax.bar_label(bars, [f"{s['groups']:,}" for s in sizes], fontsize=8.5)
+    ax.set(title="Near-duplicate groups", xlabel="posts in a group", ylabel="groups", yscale="log")
+    ax.set_ylim(0.5, 3 * max((s["groups"] for s in sizes), default=1))
+    ax.grid(axis="x", visible=False)
+
+
+def _draw_drops(ax: Axes, drops: list[Mapping[str, Any]]) -> None:
+    ax.set(title="Left out, and remarks", xlabel="posts or files")
+    ax.grid(axis="y", visible=False)
+    if not drops:
+        return _nothing(ax, "nothing to report")
+    colors = {"dropped": figures.PALETTE["orange"], "kept": figures.PAPER}
+    shown = drops[:8][::-1]
+    names = [fill(d["reason"] + (" (kept)" if d["outcome"] == "kept" else ""), 26) for d in shown]
+    bars = ax.barh(names, [d["count"] for d in shown], height=0.62,
+                   color=[colors[d["outcome"]] for d in shown])  # fmt: skip
+    ax.bar_label(bars, [f" {d['count']:,}" for d in shown], fontsize=8.5)
+    ax.tick_params(axis="y", labelsize=8)
+    ax.margins(x=0.18)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def _nothing(ax: Axes, text: str = "none") -> None:
+    ax.set(xticks=[], yticks=[], xlabel="")
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=figures.MUTED)
+
+
+def _label_name(raw: str) -> str:
+    """Places names without their letter folder: /b/bridge is bridge."""
+    return raw[3:].replace("_", " ") if raw[:1] == "/" and raw[2:3] == "/" else raw

@@ -1,0 +1,284 @@
+"""Embeddings of a pairs table: image.npy and text.npy in the table's order, once, resumably.
+
+    python -m lib.embed --config params.yaml --pairs <parquet> --root <folder> \
+        --encoder local-dir:<folder> --out <folder>
+
+Each worker thread takes a batch, decodes it and runs it through the model on one core: while one
+decodes, another computes, nothing is copied between processes, and all cores stay busy. Rows go
+straight to memory-mapped files in a scratch folder named by a digest of everything that decides
+the result; a block of rows is recorded as finished after its bytes are on disk, so a run that was
+killed continues where it stopped, with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from lib import params, paths
+from lib.data.drops import Drops
+from lib.data.images import ImageError, load_rgb
+from lib.embeddings import (
+    KINDS,
+    MANIFEST,
+    PROGRESS,
+    Embeddings,
+    EmbedError,
+    digest_of,
+    locked,
+    open_arrays,
+    pairs_digest,
+    publish,
+    read_embeddings,
+    read_progress,
+    record_block,
+)
+from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder
+from lib.schema import read_pairs
+
+
+@dataclass(frozen=True)
+class EmbedSettings:
+    """Settings of the stage `embed`; batch and block sizes count rows."""
+
+    device: str = "cpu"
+    precision: str = "fp32"
+    image_batch: int = 32
+    text_batch: int = 128
+    block: int = 512
+    workers: int = 0  # decoding threads; 0 = one a core
+
+    def validate(self) -> None:
+        """Raise ValueError("key: why") for a value out of range."""
+        for key in ("image_batch", "text_batch", "block"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
+        if self.workers < 0:
+            raise ValueError(f"workers: must not be negative, got {self.workers}")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows of one forward pass and the block they belong to."""
+
+    kind: str
+    block: int
+    rows: tuple[int, ...]
+
+
+def embed_pairs(
+    pairs: Path | str,
+    root: Path | str,
+    encoder: Encoder,
+    out: Path | str,
+    settings: EmbedSettings | None = None,
+) -> Embeddings:
+    """Embed the pictures and texts of a pairs table into folder `out` and return them.
+
+    `root` is the folder that the column `image` is relative to. An unreadable picture becomes a
+    NaN row and a line of drops.csv. Finished embeddings of the same inputs are not made again.
+    """
+    settings = settings or EmbedSettings()
+    table, root, out = read_pairs(paths.resolve(pairs)), paths.resolve(root), paths.resolve(out)
+    facts = [_stat(root / name) for name in table["image"]]
+    manifest = _manifest(table, [size for size, _ in facts], encoder, settings)
+    if (out / MANIFEST).is_file() and json.loads((out / MANIFEST).read_text()) == manifest:
+        return read_embeddings(out, pairs)
+    part = paths.scratch("embed", digest_of([json.dumps(manifest, sort_keys=True), facts])[:24])
+    with locked(part):
+        arrays = open_arrays(part, len(table), encoder.dim)
+        drops = _run(table, root, encoder, settings, arrays, part / PROGRESS)
+        del arrays
+        publish(part, out, manifest, drops)
+    return read_embeddings(out, pairs)
+
+
+def _manifest(
+    table: pd.DataFrame, sizes: list[int], encoder: Encoder, settings: EmbedSettings
+) -> dict[str, Any]:
+    """Return all that decides the result; `workers` does not, and file sizes stand for content."""
+    made = asdict(settings)
+    del made["workers"]
+    return {
+        "encoder": encoder.info,
+        "dim": encoder.dim,
+        "rows": len(table),
+        "dtype": "float16",
+        "normalised": False,
+        "settings": made,
+        "pairs_sha256": pairs_digest(table),
+        "image_sizes_sha256": digest_of(sizes),
+    }
+
+
+def _stat(file: Path) -> tuple[int, int]:
+    """Return a file's size in bytes and time of change in ns; (-1, -1) where there is none."""
+    if not file.is_file():
+        return -1, -1
+    stat = file.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _run(
+    table: pd.DataFrame,
+    root: Path,
+    encoder: Encoder,
+    settings: EmbedSettings,
+    arrays: dict[str, np.memmap],
+    progress: Path,
+) -> Drops:
+    """Compute every block that `progress` does not list, and list it once it is on disk."""
+    done = read_progress(progress)
+    failures: dict[int, str] = {}
+    gate = threading.Semaphore(1 if encoder.device != "cpu" else 1 << 16)
+
+    def work(batch: _Batch) -> None:
+        rows = list(batch.rows)
+        if batch.kind == "text":
+            made = encode_texts(encoder, table["text"].iloc[rows].tolist(), len(rows))
+            _check(made, batch)
+        else:
+            pixels, bad = _load_batch(encoder, [root / name for name in table["image"].iloc[rows]])
+            with gate:  # one forward pass at a time on an accelerator: memory stays flat
+                made = encode_pixels(encoder, pixels)
+            _check(made, batch)
+            failures.update({rows[i]: reason for i, reason in bad.items()})
+            made[list(bad)] = np.nan
+        arrays[batch.kind][rows] = made
+
+    batches = [b for b in _batches(table, settings) if (b.kind, b.block) not in done]
+    left: dict[tuple[str, int], int] = {}
+    for batch in batches:
+        left[batch.kind, batch.block] = left.get((batch.kind, batch.block), 0) + 1
+    total = sum(len(batch.rows) for batch in batches)
+    with _one_thread_each(encoder), tqdm(total=total, desc="embed", unit="row") as bar:
+        for batch in _in_parallel(work, batches, settings.workers or os.cpu_count() or 1):
+            bar.update(len(batch.rows))
+            left[batch.kind, batch.block] -= 1
+            if not left[batch.kind, batch.block]:
+                arrays[batch.kind].flush()
+                bad = _in_block(failures, batch, settings.block)
+                record_block(progress, batch.kind, batch.block, bad)
+    return _drops(table, read_progress(progress))
+
+
+def _batches(table: pd.DataFrame, settings: EmbedSettings) -> Iterator[_Batch]:
+    """Yield the batches of all blocks: pictures in order, a block's texts by length.
+
+    Batches never cross a block, so a resumed run has the same ones.
+    """
+    lengths = table["text"].str.len().to_numpy()
+    for kind in KINDS:
+        size = settings.image_batch if kind == "image" else settings.text_batch
+        for block, start in enumerate(range(0, len(table), settings.block)):
+            rows = np.arange(start, min(start + settings.block, len(table)))
+            if kind == "text":
+                rows = rows[np.argsort(lengths[rows], kind="stable")]
+            for i in range(0, len(rows), size):
+                yield _Batch(kind, block, tuple(rows[i : i + size].tolist()))
+
+
+def _in_parallel(work: Any, batches: list[_Batch], workers: int) -> Iterator[_Batch]:
+    """Run `work` over batches in threads, yielding each when done; at most 2 a worker in flight."""
+    with ThreadPoolExecutor(workers) as pool:
+        running: dict[Future, _Batch] = {}
+        waiting = iter(batches)
+        try:
+            while True:
+                while len(running) < 2 * workers and (batch := next(waiting, None)):
+                    running[pool.submit(work, batch)] = batch
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield running.pop(future)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each(encoder: Encoder) -> Iterator[None]:
+    """Give each worker one core on the CPU: its forward pass must not fight for the others."""
+    before = torch.get_num_threads()
+    if encoder.device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _load_batch(encoder: Encoder, files: list[Path]) -> tuple[torch.Tensor, dict[int, str]]:
+    """Return pixels (n, 3, h, w) and the reasons of unreadable files by position in the batch.
+
+    An unreadable picture keeps its place as zeros, so its neighbours' batch, and thus their last
+    bits, stay the same; the caller overwrites its row.
+    """
+    pixels: list[torch.Tensor | None] = []
+    bad = {}
+    for position, file in enumerate(files):
+        try:
+            pixels.append(encoder.preprocess(load_rgb(file)))
+        except ImageError as error:
+            bad[position] = str(error).removeprefix(f"{file}: ")
+            pixels.append(None)
+    height, width = encoder.info["preprocess"]["size"]
+    empty = torch.zeros(3, height, width)
+    return torch.stack([empty if one is None else one for one in pixels]), bad
+
+
+def _check(made: np.ndarray, batch: _Batch) -> None:
+    """Raise EmbedError where the model returns a row that is not finite, or nothing but zeros."""
+    broken = ~np.isfinite(made).all(1) | ~made.any(1)
+    if broken.any():
+        row = batch.rows[int(np.argmax(broken))]
+        raise EmbedError(f"row {row}: the model returned a zero or not finite {batch.kind} vector")
+
+
+def _in_block(failures: dict[int, str], batch: _Batch, size: int) -> dict[int, str]:
+    """Return the unreadable pictures of a batch's block, in order of rows."""
+    rows = range(batch.block * size, (batch.block + 1) * size) if batch.kind == "image" else ()
+    return {row: failures[row] for row in rows if row in failures}
+
+
+def _drops(table: pd.DataFrame, done: dict[tuple[str, int], dict[str, str]]) -> Drops:
+    """Return the drop report of all blocks."""
+    drops = Drops()
+    for bad in done.values():
+        for row, reason in bad.items():
+            drops.drop(table["id"].iloc[int(row)], table["image"].iloc[int(row)], reason)
+    return drops
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line of the stage."""
+    parser = argparse.ArgumentParser(prog="python -m lib.embed", description=__doc__.split("\n")[0])
+    for name in ("config", "pairs", "root", "encoder", "out"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--pretrained", help="tag of the weights; none for local-dir:<folder>")
+    args = parser.parse_args(argv)
+    try:
+        settings = params.load(args.config, "embed", EmbedSettings)
+        encoder = load_encoder(args.encoder, args.pretrained, settings.device, settings.precision)
+        made = embed_pairs(args.pairs, args.root, encoder, args.out, settings)
+    except (RuntimeError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+    broken = int((~made.valid).sum())
+    print(f"{args.out}: {len(made.valid)} rows of {encoder.dim}, {broken} unreadable pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""Fingerprints: a digest of the code that a notebook or a module uses, transitively.
+
+An expensive stage depends on its fingerprint, not on the files: prose, saved outputs, comments,
+docstrings and formatting never retrain, while any code that is used always does. Standard library
+only, so that it costs a fraction of a second. Imports are read, not run: those inside functions
+count, those by a name made at run time do not (a constant name in `import_module` does).
+
+    python -m lib.fingerprint --out artefacts/fingerprints notebooks/03_x.ipynb lib.embed
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from lib.paths import ROOT
+
+PACKAGE = "lib"
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class FingerprintError(ValueError):
+    """A target is missing, or its code cannot be read; one line says which and where."""
+
+
+def fingerprint(target: str, root: Path = ROOT) -> str:
+    """Return the fingerprint of a notebook (path) or module (dotted name), a line a source.
+
+    Each line is `<sha256, 16 digits>  <path from root>`, the target first, the rest sorted.
+    """
+    if target.endswith(".ipynb"):
+        path, package = root / target, ""
+    else:
+        path, package = _module_file(target, root), target.rpartition(".")[0]
+    if path is None or not path.is_file():
+        raise FingerprintError(f"{target}: no such notebook or module")
+    trees = {path: _parse(path, root)}
+    pending = [] if target.endswith(".ipynb") else _parents(target, root)
+    pending += _imports(trees[path], package, root)
+    while pending:
+        name = pending.pop()
+        found = _module_file(name, root)
+        if found not in trees:
+            trees[found] = _parse(found, root)
+            inside = name if found.name == "__init__.py" else name.rpartition(".")[0]
+            pending += _imports(trees[found], inside, root)
+    digests = {source: digest(tree) for source, tree in trees.items()}
+    first = digests.pop(path)
+    for source in _data_files(trees, root):
+        digests[source] = hashlib.sha256(source.read_bytes()).hexdigest()
+    rest = sorted((source.relative_to(root).as_posix(), value) for source, value in digests.items())
+    rows = [(path.relative_to(root).as_posix(), first), *rest]
+    return "".join(f"{value[:16]}  {name}\n" for name, value in rows)
+
+
+def digest(tree: ast.AST) -> str:
+    """Return the sha256 of a syntax tree: the same for every layout and Python version."""
+    return hashlib.sha256("\n".join(_walk(tree)).encode()).hexdigest()
+
+
+def file_name(target: str) -> str:
+    """Return the name of the file that holds a target's fingerprint."""
+    return f"{Path(target).stem if target.endswith('.ipynb') else target}.txt"
+
+
+def _walk(node: object) -> Iterator[str]:
+    """Yield a syntax tree as text. Empty fields are left out: newer Pythons add some."""
+    if isinstance(node, ast.AST):
+        yield type(node).__name__
+        for name, value in ast.iter_fields(node):
+            if name in ("ctx", "kind", "type_comment") or value is None or value == []:
+                continue
+            if name == "body" and isinstance(node, DOCUMENTED) and _is_docstring(value[0]):
+                value = value[1:]
+            yield f".{name}"
+            yield from _walk(value)
+        yield "/"
+    elif isinstance(node, list):
+        for item in node:
+            yield from _walk(item)
+    else:
+        yield repr(node)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _parse(path: Path, root: Path) -> ast.Module:
+    """Return the syntax tree of a module, or of all code cells of a notebook."""
+    name = path.relative_to(root).as_posix()
+    try:
+        text = path.read_text(encoding="utf-8")
+        return ast.parse(_code(text) if path.suffix == ".ipynb" else text)
+    except (SyntaxError, ValueError) as error:
+        raise FingerprintError(f"{name}: {error}") from None
+
+
+def _code(notebook: str) -> str:
+    """Return the code cells of a notebook as one text; lines for IPython become plain strings."""
+    lines = []
+    for cell in json.loads(notebook)["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        source = cell["source"] if isinstance(cell["source"], str) else "".join(cell["source"])
+        for line in source.splitlines():
+            bare = line.lstrip()
+            if bare.startswith(("%", "!")):
+                line = line[: len(line) - len(bare)] + f"_ = {bare!r}"
+            lines.append(line)
+    return "\n".join(["_ = None  # not a docstring, whatever comes next", *lines])
+
+
+def _imports(tree: ast.AST, package: str, root: Path) -> list[str]:
+    """Return the modules of our package that a tree imports, with the packages they lie in.
+
+    `package` is the dotted name against which relative imports are read.
+    """
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
+            names += [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
+    found: list[str] = []
+    for name in names:
+        if isinstance(name, str) and name.split(".")[0] == PACKAGE:
+            found += [*_parents(name, root), *([name] if _module_file(name, root) else [])]
+    return found
+
+
+def _parents(name: str, root: Path) -> list[str]:
+    """Return the packages that a dotted name lies in: importing it runs their __init__ too."""
+    parts = name.split(".")
+    above = (".".join(parts[:depth]) for depth in range(1, len(parts)))
+    return [parent for parent in above if _module_file(parent, root)]
+
+
+def _module_file(name: str, root: Path) -> Path | None:
+    """Return the file of a dotted module name, or None where there is none."""
+    base = root.joinpath(*name.split("."))
+    candidates = (base.with_name(f"{base.name}.py"), base / "__init__.py")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _data_files(sources: dict[Path, ast.Module], root: Path) -> list[Path]:
+    """Return the files in the `data` folder of each package that a module was taken from.
+
+    A folder `data` that is itself a package holds code, which the imports account for.
+    """
+    folders = {source.parent / "data" for source in sources if source.suffix == ".py"}
+    return [
+        path
+        for folder in folders
+        if folder.is_dir() and not (folder / "__init__.py").is_file()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    ]
+
+
+def write(targets: list[str], folder: Path, root: Path = ROOT) -> None:
+    """Write the fingerprint of each target into `folder`; nothing is written if one fails."""
+    texts = {file_name(target): fingerprint(target, root) for target in targets}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        part = folder / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, folder / name)
+
+
+def main() -> None:
+    """Write the fingerprints of the targets named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="+", help="notebooks (path) and modules (dotted name)")
+    parser.add_argument("--out", required=True, type=Path, help="folder for the fingerprints")
+    arguments = parser.parse_args()
+    try:
+        write(arguments.targets, ROOT / arguments.out)
+    except FingerprintError as error:
+        sys.exit(f"fingerprint: {error}")
+
+
+if __name__ == "__main__":
+    main()

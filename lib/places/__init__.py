@@ -1,0 +1,1 @@
+"""Zero-shot Places: labels, scoring, selection by confidence, judging, few-shot and export."""

@@ -1,0 +1,1 @@
+"""Text-to-image retrieval of news pictures: search, hubness, evaluation, submission files."""

@@ -1,0 +1,1 @@
+"""The sample world: pictures, words and corpora made from packages alone, from a seed."""

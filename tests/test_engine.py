@@ -1,0 +1,125 @@
+"""The engine `strict` refuses what papermill lets pass, and writes the same bytes twice."""
+
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+from click import ClickException
+
+from lib import engine
+
+PARAMETERS = (
+    'config: str = "a"\nrate: float = 0.5\nrows: int = 3  # count\nout: str = ""  # output: x'
+)
+
+
+def run(source, target, **parameters):
+    return papermill.execute_notebook(
+        source, target, parameters, "strict", kernel_name="python3", progress_bar=False
+    )
+
+
+def refusal(*arguments, **parameters):
+    with pytest.raises(ClickException) as caught:
+        run(*arguments, **parameters)
+    assert "\n" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"row": 4}, "n.ipynb: unknown parameter row; did you mean rows?"),
+        ({"seed": 4}, "n.ipynb: unknown parameter seed; known: config, rate, rows, out"),
+        ({"rows": "4"}, "n.ipynb: parameter rows: expected int, got '4'"),
+        ({"rows": True}, "n.ipynb: parameter rows: expected int, got True"),
+        ({"rate": "1e-4"}, "n.ipynb: parameter rate: expected float, got '1e-4'"),
+    ],
+)
+def test_parameters_are_checked(tmp_path, write_notebook, parameters, message):
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS)
+    assert refusal(source, tmp_path / "o.ipynb", **parameters) == message
+    assert not (tmp_path / "o.ipynb").exists()
+
+
+def test_one_parameters_tag_is_needed(tmp_path, write_notebook):
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, tags=())
+    expected = "n.ipynb: needs exactly one cell tagged parameters, has 0"
+    assert refusal(source, tmp_path / "o.ipynb") == expected
+    notebook = nbformat.read(write_notebook(source, PARAMETERS, "x = 1"), as_version=4)
+    notebook.cells[1].metadata.tags = ["parameters"]
+    nbformat.write(notebook, source)
+    assert refusal(source, tmp_path / "o.ipynb").endswith("has 2")
+
+
+def test_two_runs_are_the_same_bytes(tmp_path, write_notebook):
+    noisy = (
+        "import sys, time\nfrom tqdm import tqdm\nfrom ipywidgets import IntText\n"
+        "for i in tqdm(range(3)):\n"
+        "    print(i * rate)\n    sys.stdout.flush()\n    time.sleep(0.01)"
+    )
+    source = write_notebook(
+        tmp_path / "n.ipynb", PARAMETERS, noisy, "print('kept', file=sys.stderr)"
+    )
+    copies = [tmp_path / "deep" / "er" / name for name in ("a.ipynb", "b.ipynb")]
+    for copy in copies:
+        run(source, copy, rate=2)
+    assert copies[0].read_bytes() == copies[1].read_bytes()
+    text = copies[0].read_text()
+    assert "it/s" not in text
+    assert "kept" in text
+    assert nbformat.read(copies[0], as_version=4).cells[1].id == "injected-parameters"
+
+
+def test_a_cell_that_leaves_early_or_fails_is_refused(tmp_path, write_notebook):
+    source = write_notebook(
+        tmp_path / "n.ipynb",
+        PARAMETERS,
+        "import sys\nif rows == 1:\n    sys.exit(0)\nassert rows < 9, 'too\\nmany'",
+        "print('end')",
+    )
+    target = tmp_path / "o.ipynb"
+    assert refusal(source, target, rows=1).startswith("n.ipynb: code cell 3: SystemExit")
+    assert refusal(source, target, rows=9).startswith(
+        "n.ipynb: code cell 3: AssertionError: too many"
+    )
+    assert target.exists()  # kept, to be looked at
+
+
+def test_a_cell_without_execution_count_is_refused():
+    cells = [nbformat.v4.new_code_cell("1", execution_count=1), nbformat.v4.new_code_cell("2")]
+    with pytest.raises(ClickException, match="code cell 2 of 2 was never run"):
+        engine.check_executed(nbformat.v4.new_notebook(cells=cells), "n.ipynb", None)
+
+
+def test_outputs_must_be_there(tmp_path):
+    out = tmp_path / "made"
+    with pytest.raises(ClickException, match=f"output out is missing: {out}"):
+        engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+    out.mkdir()
+    with pytest.raises(ClickException, match="missing"):
+        engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+    (out / "file").touch()
+    engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+    engine.check_outputs(PARAMETERS, {"config": "not a file, not an output"}, "n.ipynb")
+
+
+def test_kernel_is_forced_and_quiet(tmp_path, write_notebook, capfd):
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, "import sys; print(sys.prefix)")
+    source.write_text(source.read_text().replace('"name": "python3"', '"name": "elsewhere"'))
+    made = run(source, tmp_path / "o.ipynb")
+    assert made.cells[1].outputs[0].text.strip() == sys.prefix
+    assert "encryption" not in capfd.readouterr().err
+
+
+def test_command_line_ends_with_one_line(tmp_path, write_notebook):
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS)
+    command = [sys.executable, "-m", "papermill", "--engine", "strict", "--no-progress-bar"]
+    command += ["-k", "python3", "-p", "row", "4", str(source), str(tmp_path / "o.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    expected = "Error: n.ipynb: unknown parameter row; did you mean rows?"
+    assert done.stderr.splitlines()[-1] == expected
+    assert "Traceback" not in done.stderr
