@@ -1,35 +1,27 @@
 """The papermill engine `strict`: a notebook runs whole, with known parameters, or it fails.
 
 papermill alone runs a misspelt parameter with the default, ends well when a cell leaves by
-`sys.exit(0)`, and stamps every copy with the time (spec: each was tried). `strict` refuses these,
-each in one line with a non-zero exit, and saves a copy that is the same byte for byte every time.
+`sys.exit(0)`, and stamps every copy with the time (each was tried). `strict` refuses these, each
+in one line with a non-zero exit, and saves a copy that is the same byte for byte every time.
 """
 
 from __future__ import annotations
 
-import ast
-import difflib
-import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from click import ClickException  # papermill's command line prints one as a single line, exit 1
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine
 from papermill.iorw import write_ipynb
 from traitlets.config import Config
 
+from lib import notebooks
+
 KERNEL = "python3"
-INJECTED = "injected-parameters"  # papermill's tag and, here, the id of the cell that it adds
-TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-OUTPUT = re.compile(r"#\s*output\b")  # `predictions: str = ""  # output: folder of …`
-ANSI = re.compile(r"\x1b\[[0-9;]*m")
-PROGRESS = re.compile(r".*\[\d+:\d\d(:\d\d)?[<,].*\]\s*")  # a line of tqdm, with its timings
-WIDGET = "application/vnd.jupyter.widget-view+json"  # a random id, dead without its kernel
 
 
 class StrictEngine(NBClientEngine):
-    """papermill's own engine with the checks of this module before and after the run."""
+    """papermill's own engine with the checks of lib.notebooks before and after the run."""
 
     @classmethod
     def nb_kernel_name(cls, nb: NotebookNode, name: str | None = None) -> str:
@@ -51,112 +43,17 @@ class StrictEngine(NBClientEngine):
         """
         name = Path(kwargs.get("input_path") or "notebook").name
         passed = dict(nb.metadata.papermill.get("parameters", {}))
-        source = parameters_source(nb, name)
-        check_parameters(source, passed, name)
+        source = notebooks.parameters_source(nb, name)
+        notebooks.check_parameters(source, passed, name)
         if output_path:
             Path(output_path).parent.mkdir(parents=True, exist_ok=True)
         config = Config({"KernelManager": {"transport_encryption": "auto"}})
         nb = super().execute_notebook(
             nb, KERNEL, output_path, config=config, coalesce_streams=True, **kwargs
         )
-        check_executed(nb, name, output_path)
-        check_outputs(source, passed, name)
-        normalise(nb)
+        notebooks.check_executed(nb, name, output_path)
+        notebooks.check_outputs(source, passed, name)
+        notebooks.normalise(nb)
         if output_path:
             write_ipynb(nb, output_path)
         return nb
-
-
-def refuse(name: str, reason: str) -> NoReturn:
-    """Stop the run with one line."""
-    raise ClickException(f"{name}: {reason}")
-
-
-def parameters_source(nb: NotebookNode, name: str) -> str:
-    """Return the code of the one cell tagged `parameters`; refuse none and more than one."""
-    tagged = [c.source for c in nb.cells if "parameters" in c.metadata.get("tags", [])]
-    if len(tagged) != 1:
-        refuse(name, f"needs exactly one cell tagged parameters, has {len(tagged)}")
-    return tagged[0]
-
-
-def declared(source: str) -> dict[str, tuple[type | None, bool]]:
-    """Return name -> (type, is an output path) of each assignment in the parameters cell.
-
-    The type is the annotation's, else the default's; None where neither is one of TYPES. A
-    parameter is an output when the comment on its line starts with the word `output`.
-    """
-    lines, found = source.splitlines(), {}
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.AnnAssign):
-            target, kind = node.target, TYPES.get(ast.unparse(node.annotation).split("[")[0])
-        elif isinstance(node, ast.Assign):
-            target, kind = node.targets[0], type(ast.literal_eval(node.value))
-        else:
-            continue
-        found[ast.unparse(target)] = (kind, bool(OUTPUT.search(lines[node.end_lineno - 1])))
-    return found
-
-
-def check_parameters(source: str, passed: dict[str, Any], name: str) -> None:
-    """Refuse a parameter that the notebook does not declare, or a value of another type."""
-    known = declared(source)
-    for key, value in passed.items():
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
-            refuse(name, f"unknown parameter {key}; {hint}")
-        kind = known[key][0]
-        fits = kind is None or type(value) is kind or (kind is float and type(value) is int)
-        if not fits:
-            refuse(name, f"parameter {key}: expected {kind.__name__}, got {value!r}")
-
-
-def check_executed(nb: NotebookNode, name: str, output_path: str | None) -> None:
-    """Refuse a run that raised, or that left a code cell out (as `sys.exit(0)` does)."""
-    code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
-    for number, cell in enumerate(code, start=1):
-        for output in cell.outputs:
-            if output.output_type == "error":
-                print(*output.traceback, sep="\n")
-                reason = " ".join(ANSI.sub("", output.evalue).split())
-                seen = f" (see {output_path})" if output_path else ""
-                refuse(name, f"code cell {number}: {output.ename}: {reason}{seen}")
-        if cell.execution_count is None:
-            refuse(name, f"code cell {number} of {len(code)} was never run")
-
-
-def check_outputs(source: str, passed: dict[str, Any], name: str) -> None:
-    """Refuse a run after which an output that was asked for is missing or an empty folder."""
-    for key, (_, is_output) in declared(source).items():
-        if not is_output or not passed.get(key):
-            continue
-        path = Path(passed[key])
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-            refuse(name, f"output {key} is missing: {path}")
-
-
-def normalise(nb: NotebookNode) -> None:
-    """Drop, in place, what differs between two equal runs: times, paths, versions, random ids."""
-    nb.metadata.pop("papermill", None)
-    nb.metadata.pop("widgets", None)
-    nb.metadata.get("language_info", {}).pop("version", None)
-    for cell in nb.cells:
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-        if INJECTED in cell.metadata.get("tags", []):
-            cell.id = INJECTED
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if _steady(output)]
-
-
-def _steady(output: NotebookNode) -> bool:
-    """Take the passing things out of an output, in place; tell whether anything is left."""
-    if output.output_type == "stream" and output.name == "stderr":
-        lines = output.text.splitlines(keepends=True)
-        output.text = "".join(line for line in lines if not PROGRESS.fullmatch(line))
-        return bool(output.text.strip())
-    if "data" in output:
-        output.data.pop(WIDGET, None)
-        return bool(output.data)
-    return True

@@ -75,7 +75,10 @@ def run(command, log, label, every=10.0):
     with open(str(log), "a") as sink:
         sink.write(f"$ {' '.join(map(str, command))}\n")
         process = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, PYTHONUNBUFFERED="1"),
         )
         packages = 0
         for raw in process.stdout:

@@ -3,7 +3,7 @@
 An expensive stage depends on its fingerprint, not on the files: prose, saved outputs, comments,
 docstrings and formatting never retrain, while any code that is used always does. Standard library
 only, so that it costs a fraction of a second. Imports are read, not run: those inside functions
-count, those by a name made at run time do not (a constant name in `import_module` does).
+count, and so does any text that names a module or a file of ours; names made at run time do not.
 
     python -m lib.fingerprint --out artefacts/fingerprints notebooks/03_x.ipynb lib.embed
 """
@@ -15,6 +15,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from pathlib import Path
 from lib.paths import ROOT
 
 PACKAGE = "lib"
+NAME = re.compile(rf"{PACKAGE}(\.\w+)*")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -37,11 +39,12 @@ def fingerprint(target: str, root: Path = ROOT) -> str:
     if target.endswith(".ipynb"):
         path, package = root / target, ""
     else:
-        path, package = _module_file(target, root), target.rpartition(".")[0]
+        path = _module_file(target, root)
+        package = target if path and path.stem == "__init__" else target.rpartition(".")[0]
     if path is None or not path.is_file():
         raise FingerprintError(f"{target}: no such notebook or module")
     trees = {path: _parse(path, root)}
-    pending = [] if target.endswith(".ipynb") else _parents(target, root)
+    pending = [] if target.endswith(".ipynb") else _started(target, root)
     pending += _imports(trees[path], package, root)
     while pending:
         name = pending.pop()
@@ -136,13 +139,19 @@ def _imports(tree: ast.AST, package: str, root: Path) -> list[str]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Call) and "import_module" in ast.dump(node.func):
-            names += [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
+    names += [text.partition(":")[0] for text in _strings(tree)]  # "lib.data.x:read" in a registry
     found: list[str] = []
     for name in names:
-        if isinstance(name, str) and name.split(".")[0] == PACKAGE:
+        if NAME.fullmatch(name):
             found += [*_parents(name, root), *([name] if _module_file(name, root) else [])]
     return found
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    """Yield the text constants of a tree."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
 
 
 def _parents(name: str, root: Path) -> list[str]:
@@ -152,6 +161,12 @@ def _parents(name: str, root: Path) -> list[str]:
     return [parent for parent in above if _module_file(parent, root)]
 
 
+def _started(name: str, root: Path) -> list[str]:
+    """Return what `python -m name` runs besides name: packages above, a package's __main__."""
+    main = f"{name}.__main__"
+    return [*_parents(name, root), *([main] if _module_file(main, root) else [])]
+
+
 def _module_file(name: str, root: Path) -> Path | None:
     """Return the file of a dotted module name, or None where there is none."""
     base = root.joinpath(*name.split("."))
@@ -159,19 +174,24 @@ def _module_file(name: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _data_files(sources: dict[Path, ast.Module], root: Path) -> list[Path]:
-    """Return the files in the `data` folder of each package that a module was taken from.
+def _data_files(sources: dict[Path, ast.Module], root: Path) -> set[Path]:
+    """Return the files that used code reads: those of its packages' `data` folders, and any file
+    of ours whose path stands in the code as a text.
 
     A folder `data` that is itself a package holds code, which the imports account for.
     """
-    folders = {source.parent / "data" for source in sources if source.suffix == ".py"}
-    return [
+    modules = [source for source in sources if source.suffix == ".py"]
+    folders = {source.parent / "data" for source in modules}
+    found = {
         path
         for folder in folders
         if folder.is_dir() and not (folder / "__init__.py").is_file()
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
-    ]
+    }
+    texts = (text for tree in sources.values() for text in _strings(tree))
+    named = {root / text for text in texts if text.startswith(f"{PACKAGE}/")}
+    return found | {path for path in named if path not in sources and path.is_file()}
 
 
 def write(targets: list[str], folder: Path, root: Path = ROOT) -> None:

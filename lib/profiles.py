@@ -90,6 +90,7 @@ def _yaml() -> YAML:
     """Return a reader and writer that keeps comments, quotes and layout."""
     yaml = YAML()
     yaml.preserve_quotes = True
+    yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 4096  # never break a line
     return yaml
 

@@ -8,7 +8,7 @@ import papermill
 import pytest
 from click import ClickException
 
-from lib import engine
+from lib import notebooks
 
 PARAMETERS = (
     'config: str = "a"\nrate: float = 0.5\nrows: int = 3  # count\nout: str = ""  # output: x'
@@ -91,19 +91,19 @@ def test_a_cell_that_leaves_early_or_fails_is_refused(tmp_path, write_notebook):
 def test_a_cell_without_execution_count_is_refused():
     cells = [nbformat.v4.new_code_cell("1", execution_count=1), nbformat.v4.new_code_cell("2")]
     with pytest.raises(ClickException, match="code cell 2 of 2 was never run"):
-        engine.check_executed(nbformat.v4.new_notebook(cells=cells), "n.ipynb", None)
+        notebooks.check_executed(nbformat.v4.new_notebook(cells=cells), "n.ipynb", None)
 
 
 def test_outputs_must_be_there(tmp_path):
     out = tmp_path / "made"
     with pytest.raises(ClickException, match=f"output out is missing: {out}"):
-        engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+        notebooks.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
     out.mkdir()
     with pytest.raises(ClickException, match="missing"):
-        engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+        notebooks.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
     (out / "file").touch()
-    engine.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
-    engine.check_outputs(PARAMETERS, {"config": "not a file, not an output"}, "n.ipynb")
+    notebooks.check_outputs(PARAMETERS, {"out": str(out)}, "n.ipynb")
+    notebooks.check_outputs(PARAMETERS, {"config": "not a file, not an output"}, "n.ipynb")
 
 
 def test_kernel_is_forced_and_quiet(tmp_path, write_notebook, capfd):

@@ -19,10 +19,11 @@ FILES = {
         "from . import d\n\n\ndef g(x):\n    from lib.lazy import VALUE\n    return x + VALUE\n"
     ),
     "lib/sub/c.py": "STEP = 1\n",
-    "lib/sub/d.py": "from importlib import import_module\nE = import_module('lib.sub.e')\n",
+    "lib/sub/d.py": "READERS = {'e': 'lib.sub.e:LAST'}\nTABLE = 'lib/table.csv'\n",
     "lib/sub/e.py": "LAST = 'text'\n",
     "lib/sub/unused.py": "NOTHING = 0\n",
     "lib/sub/data/table.csv": "a,b\n1,2\n",
+    "lib/table.csv": "c\n1,2\n",
 }
 CELLS = [
     ("markdown", "# Title"),
@@ -82,8 +83,9 @@ def test_layout_comments_and_unrelated_modules_do_not_count(project, name, old, 
         ("lib/a.py", "b.g(x)", "b.g(-x)"),
         ("lib/lazy.py", "1", "2"),  # imported inside a function
         ("lib/sub/c.py", "1", "2"),  # imported by the package's __init__
-        ("lib/sub/e.py", "text", "word"),  # a string constant, through import_module
+        ("lib/sub/e.py", "text", "word"),  # a string constant, in a module that a registry names
         ("lib/sub/data/table.csv", "1,2", "1,3"),  # a packaged table
+        ("lib/table.csv", "1,2", "1,3"),  # a table whose path stands in the code
     ],
 )
 def test_used_code_and_data_count(project, name, old, new):
@@ -115,6 +117,13 @@ def test_module_target_includes_itself_and_its_packages(project):
     found = names(fp.fingerprint("lib.sub.e", project))
     assert found[0] == "lib/sub/e.py"
     assert {"lib/__init__.py", "lib/sub/__init__.py", "lib/sub/c.py"} <= set(found)
+
+
+def test_a_package_target_includes_its_main(project):
+    (project / "lib/sub/__main__.py").write_text("from .unused import NOTHING\n")
+    found = names(fp.fingerprint("lib.sub", project))
+    assert found[0] == "lib/sub/__init__.py"
+    assert {"lib/sub/__main__.py", "lib/sub/unused.py", "lib/sub/c.py"} <= set(found)
 
 
 def test_digest_is_the_same_in_every_python_version():

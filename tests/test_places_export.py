@@ -60,6 +60,8 @@ def test_classes_threshold_and_comparison_choose(corpus):
     assert manifest(out)["counts"]["kept"] == 0
     assert manifest(out)["precision"] == {"judged": 0, "hits": 0, "wilson_95": None}
     assert not (out / "images").exists()
+    export_clean(frame, root, 0.0, ["/y/yard"], out)
+    assert manifest(out)["counts"]["kept"] == 0
 
 
 def test_same_input_same_bytes(corpus):
@@ -89,7 +91,7 @@ def test_a_missing_picture_leaves_the_earlier_export_whole(corpus):
     [
         ({"threshold": 1.5}, r"threshold 1.5: must lie in \[0, 1\]"),
         ({"threshold": float("nan")}, r"threshold nan: must lie in \[0, 1\]"),
-        ({"classes": ["/b/bus"]}, "classes: no post is predicted as '/b/bus'"),
+        ({"classes": ["/b/bus"]}, "classes: '/b/bus' is no Places class"),
         ({"classes": "/b/bar"}, "classes: '/b/bar' is one string"),
     ],
 )

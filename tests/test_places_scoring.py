@@ -168,11 +168,11 @@ def test_cv_weights_ties_go_to_the_image(rng):
 def test_reject_class_takes_the_mass_of_other_prompts(rng):
     classes, others = rng.normal(size=(4, 6)), rng.normal(size=(3, 6))
     image = np.vstack([classes[1], others[2]])
-    p = scoring.reject_scores(image, classes, others)
+    p = scoring.reject_scores(image, classes, others, 3.0)  # soft, so that every prompt has mass
     assert p.shape == (2, 5)
     assert p.argmax(axis=1).tolist() == [1, 4]
     np.testing.assert_allclose(p.sum(axis=1), 1)
-    everything = scoring.softmax_scores(image, np.vstack([classes, others]))
+    everything = scoring.softmax_scores(image, np.vstack([classes, others]), 3.0)
     np.testing.assert_allclose(p[:, 4], everything[:, 4:].sum(axis=1))
 
 

@@ -131,7 +131,9 @@ def test_ece_by_hand_and_for_calibrated_scores():
         bins = selective.reliability(p, p > 0.5, 15, kind)
         assert bins["n"].sum() == 20_000
     assert bins["n"].max() - bins["n"].min() <= 1
-    assert selective.ece(np.ones(3), np.ones(3)) == 0
+    # A score of exactly 1 belongs to the last bin, not to one of its own.
+    at_the_end = np.array([1.0, 0.95])
+    assert selective.ece(at_the_end, np.array([False, True]), 10) == pytest.approx(0.475)
     with pytest.raises(ValueError, match="kind 'odd'"):
         selective.reliability(p, p > 0.5, 15, "odd")
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.places import contrasts, labels, study
+from lib.places import claims, contrasts, labels, study
 from lib.places.systems import COLUMNS, Features, ZeroShotPlaces
 
 SETTINGS = ZeroShotPlaces(
@@ -259,3 +259,52 @@ def test_confusions_are_named_by_kind():
     table = contrasts.confusions(pd.DataFrame(frame, columns=COLUMNS), "toy/raw")
     kinds = dict(zip(table["y_true"], table["kind"], strict=True))
     assert kinds == {"none": "no place", "/a/art_studio": "near-synonym", "/b/bridge": "other"}
+
+
+def claimed(seed, better):
+    """Claims on 400 posts where the ensemble is right `better` more often than the image."""
+    rng = np.random.default_rng(seed)
+    frame = []
+    for system, variant, rate, mean in (
+        ("image", "e/raw", 0.5, 0.4), ("image", "e/natural", 0.5, 0.4),
+        ("ensemble_0.8_0.2", "e/natural", 0.5 + better, 0.4),
+        ("conditional_margin", "e/natural", 0.5 + better, 0.4),
+    ):  # fmt: skip
+        for i in range(400):
+            right = rng.random() < rate
+            score = np.clip(rng.normal(mean + 0.2 * right, 0.15), 0, 1)
+            answer = "/b/bridge" if right else "/s/sky"
+            frame.append(row(f"{i:03d}", system, answer, score, variant=variant))
+    clusters = pd.Series([f"{i:03d}" for i in range(400)], index=[f"{i:03d}" for i in range(400)])
+    table = pd.DataFrame(frame, columns=COLUMNS)
+    return claims.check(table, "e", "ensemble_0.8_0.2", clusters, n=200).set_index("claim")
+
+
+def test_claims_follow_what_was_planted():
+    table, flipped = claimed(0, 0.3), claimed(0, -0.3)
+    key = "with captions at .8/.2, posts over 0.4 are right more often"
+    assert (table.loc[key, "verdict"], flipped.loc[key, "verdict"]) == ("holds", "does not hold")
+    assert table.loc["hits are more confident than failures", "verdict"] == "holds"
+    assert table["low"].le(table["value"]).all()
+    assert table["high"].ge(table["value"]).all()
+    assert table.loc["natural prompts are right more often than bare labels", "verdict"] == (
+        "cannot be told"
+    )
+
+
+def test_claims_without_labels_are_those_about_shares(toy):
+    pairs, features = toy
+    found = study.run(pairs.assign(label="", split=""), [features], SETTINGS).predictions
+    table = claims.check(found, "toy", "ensemble_0.8_0.2", pairs.set_index("id")["group"], n=20)
+    assert table["measure"].tolist() == ["share, difference", "share lost"]
+
+
+def test_summary_averages_seeds_and_leaves_out_other_posts(answers):
+    other = answers.assign(split="train", y_pred="/s/shower", variant="toy/raw")
+    twice = pd.concat([answers.assign(seed=0), answers.assign(seed=1)])
+    clusters = pd.Series(list("abcd"), index=list("0123"))
+    table = contrasts.summary(pd.concat([twice, other]), clusters, n=20).set_index("system")
+    assert table["posts"].tolist() == [4, 4]
+    assert table.loc["image", ["accuracy", "coverage"]].tolist() == [0.5, 0.0]
+    assert table.loc["caption", ["accuracy", "coverage", "precision"]].tolist() == [0.5, 1.0, 0.5]
+    assert np.isnan(table.loc["image", "precision"])

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lib.places import labels
-from lib.stats import mcnemar, paired_bootstrap
+from lib.places import labels, selective
+from lib.stats import bootstrap_ci, mcnemar, paired_bootstrap, wilson
 
 EFFECTS = ("helps", "harms", "changes a wrong answer", "changes nothing")
 
@@ -26,13 +26,50 @@ def select(predictions: pd.DataFrame, system: str, variant: str, split: str = ""
     return rows
 
 
+def summary(
+    predictions: pd.DataFrame,
+    clusters: pd.Series,
+    split: str = "test",
+    threshold: float = 0.5,
+    n: int = 1000,
+) -> pd.DataFrame:
+    """One row a system and variant, on the posts of `split` with a known truth.
+
+    Returns posts, accuracy (cluster bootstrap), auroc, aurc, ece, coverage and precision (Wilson)
+    at `threshold`; seeds are averaged. clusters: group of each post, indexed by id.
+    """
+    known = predictions[(predictions["split"] == split) & (predictions["y_true"] != "")]
+    rows = []
+    for (system, variant), part in known.groupby(["system", "variant"], sort=False):
+        right = (part["y_pred"] == part["y_true"]).to_numpy()
+        groups = clusters.loc[part["id"]].to_numpy()
+        accuracy = bootstrap_ci(right.astype(float), None, groups, n)
+        by_seed = pd.DataFrame([_quality(seeded) for _, seeded in part.groupby("seed")]).mean()
+        over = (part["score"] >= threshold).to_numpy()
+        seeds = part["seed"].nunique()
+        precision = wilson(round(right[over].sum() / seeds), round(over.sum() / seeds))
+        row = {"system": system, "variant": variant, "posts": part["id"].nunique()}
+        row |= dict(zip(["accuracy", "accuracy_low", "accuracy_high"], accuracy, strict=True))
+        row |= by_seed.to_dict() | {"coverage": over.mean()}
+        row |= dict(zip(["precision", "precision_low", "precision_high"], precision, strict=True))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _quality(rows: pd.DataFrame) -> dict[str, float]:
+    """How well the confidence of one system ranks and estimates its hits."""
+    score, right = rows["score"].to_numpy(), (rows["y_pred"] == rows["y_true"]).to_numpy()
+    measures = {"auroc": selective.auroc, "aurc": selective.aurc, "ece": selective.ece}
+    return {name: measure(score, right) for name, measure in measures.items()}
+
+
 def effect(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """What changes from one system to another, post by post, most confident change first.
 
     before, after: of `select`. Returns y_true, before, after (answers), score_before, score_after
     and `effect`, one of EFFECTS, for posts whose truth is known.
     """
-    pair = before.join(after, rsuffix="_after", how="inner")
+    pair = before.join(after.add_suffix("_after"), how="inner")
     pair = pair[pair["y_true"] != ""]
     was = (pair["y_pred"] == pair["y_true"]).to_numpy()
     now = (pair["y_pred_after"] == pair["y_true_after"]).to_numpy()
@@ -130,3 +167,42 @@ def confusions(predictions: pd.DataFrame, variant: str, system: str = "image") -
     )
     table = table.assign(kind=kind)
     return table.sort_values(["posts", "score"], ascending=False, kind="stable", ignore_index=True)
+
+
+def thresholds(
+    predictions: pd.DataFrame, system: str, variant: str, tried: Sequence[float]
+) -> pd.DataFrame:
+    """Each criterion's threshold, chosen on validation posts, and what it gives on test posts.
+
+    Returns system, criterion, threshold, kept, precision, low, high (Wilson); posts with a known
+    truth only. A threshold that would keep fewer than 10 validation posts is not considered.
+    """
+    rows = predictions[(predictions["y_true"] != "")]
+    tune, test = (select(rows, system, variant, split) for split in ("validation", "test"))
+    right = tune["y_pred"] == tune["y_true"]
+    table = selective.threshold_table(tune["score"], right, tried)
+    found = selective.optima(table, min_n=10)[["criterion", "threshold"]]
+    results = []
+    for threshold in found["threshold"]:
+        kept = test[test["score"] >= threshold]
+        share = wilson(int((kept["y_pred"] == kept["y_true"]).sum()), len(kept))
+        results.append((len(kept), *share))
+    columns = ["kept", "precision", "precision_low", "precision_high"]
+    found[columns] = results
+    return found.assign(kept=found["kept"].astype(int), system=system)
+
+
+def rejecting(predictions: pd.DataFrame, variant: str, split: str = "test") -> pd.DataFrame:
+    """What a reject class mends and costs: share right with and without it, places and none apart.
+
+    Returns rows "a place", "none", "all"; columns posts, image, image_reject.
+    """
+    sides = {s: select(predictions, s, variant, split) for s in ("image", "image_reject")}
+    known = sides["image"]["y_true"] != ""
+    none = (sides["image"]["y_true"] == labels.NONE)[known]
+    table = pd.DataFrame({"posts": 1}, index=none.index)
+    for system, rows in sides.items():
+        table[system] = (rows["y_pred"] == rows["y_true"]).loc[none.index]
+    how = {"posts": "sum", "image": "mean", "image_reject": "mean"}
+    parts = {"a place": table[~none], "none": table[none], "all": table}
+    return pd.DataFrame({name: part.agg(how) for name, part in parts.items()}).T

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from lib.places.labels import NONE
+from lib.places.labels import LEVELS, NONE, groups
 from lib.places.selective import kept
 from lib.stats import wilson
 
@@ -37,22 +37,19 @@ def export_clean(
     The folder gets kept.csv, manifest.json (criteria, counts, precision with Wilson limits, SHA-256
     digests) and, with copy_images, images/. It appears whole or not at all. ValueError, one line.
     """
-    out, root = Path(out), Path(root)
+    out = Path(out)
     _check(frame, threshold, classes, out)
     chosen = _chosen(frame, threshold, classes, strict)
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        digest = _images(chosen, root, partial / "images" if copy_images else None)
+        digest = _images(chosen, Path(root), partial / "images" if copy_images else None)
         table = chosen.rename(columns={"y_pred": "label", "score": "confidence"})[KEPT_COLUMNS]
         table.to_csv(partial / "kept.csv", index=False, lineterminator="\n")
-        criteria = {
-            "system": system,
-            "threshold": threshold,
-            "comparison": ">" if strict else ">=",
-            "classes": list(classes) or "all but none",
-        }
+        comparison = ">" if strict else ">="
+        criteria = {"system": system, "threshold": threshold, "comparison": comparison}
+        criteria["classes"] = list(classes) or "all but none"
         digests = {"kept.csv": _sha256((partial / "kept.csv").read_bytes()), "images": digest}
         manifest = {"criteria": criteria, "sha256": digests} | _counts(frame, chosen)
         text = json.dumps(manifest, indent=2, ensure_ascii=False)
@@ -85,10 +82,10 @@ def _check(frame: pd.DataFrame, threshold: float, classes: Sequence[str], out: P
     if frame["id"].duplicated().any():
         twice = frame.loc[frame["id"].duplicated(), "id"].iloc[0]
         raise ValueError(f"export: post {twice} has two rows; choose one system, variant and seed")
-    predicted = set(frame["y_pred"])
+    known = {NONE}.union(*(groups(level) for level in LEVELS))
     for name in classes:
-        if name not in predicted:
-            raise ValueError(f"classes: no post is predicted as {name!r}")
+        if name not in known:
+            raise ValueError(f"classes: {name!r} is no Places class, group or scene")
     if out.exists() and not (out / "manifest.json").is_file():
         raise ValueError(f"{out}: exists and is no earlier export; choose another folder")
 

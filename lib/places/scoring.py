@@ -209,9 +209,7 @@ def merge_labels(p: np.ndarray, groups: Sequence[str]) -> tuple[np.ndarray, list
     if p.shape[1] != len(groups):
         raise ValueError(f"groups: {len(groups)} names for {p.shape[1]} columns")
     codes, names = pd.factorize(np.asarray(groups, dtype=object))
-    merged = np.zeros((len(p), len(names)))
-    np.add.at(merged.T, codes, np.asarray(p).T)
-    return merged, [str(name) for name in names]
+    return np.asarray(p) @ np.eye(len(names))[codes], [str(name) for name in names]
 
 
 def top(p: np.ndarray, names: Sequence[str]) -> pd.DataFrame:

@@ -16,7 +16,10 @@ import torch
 from torch import Tensor
 
 CELLS = 1 << 22  # scores held at a time: 16 MB of float32, about what a processor's cache holds
-WORD = 8  # booleans are looked at eight at a time
+GROUP = 8  # scores that are compared with the floor by their maximum
+LAST_ID = (1 << 32) - 1
+LOWEST = torch.finfo(torch.float32).min
+EMPTY = -(1 << 63)  # key of a slot without an image, below every real key
 
 Bias = Callable[[Tensor], Tensor]  # (references, images of the block) cosines -> (images,)
 
@@ -67,7 +70,7 @@ def search(
     if all(bias is None for bias in biases.values()):
         reference = None
     rows = len(wanted) + (0 if reference is None else len(reference))
-    step = max(WORD, min(_padded(len(images)), CELLS // rows // WORD * WORD))
+    step = max(GROUP, min(_padded(len(images)), CELLS // rows // GROUP * GROUP))
     scores = torch.empty(len(wanted) * step, device=device)
     work = torch.empty_like(scores) if any(biases.values()) else scores
     best = {name: _Best(len(wanted), min(k, len(images)), device) for name in biases}
@@ -115,98 +118,125 @@ def _unit_queries(array: np.ndarray, name: str, device: str) -> Tensor:
 
 
 def _padded(rows: int) -> int:
-    return -(-rows // WORD) * WORD
+    return -(-rows // GROUP) * GROUP
 
 
 class _Blocks:
-    """Reads blocks of images as unit rows in float32, padded to a multiple of WORD rows."""
+    """Reads blocks of images as unit rows in float32, padded to a multiple of GROUP rows."""
 
     def __init__(self, images: np.ndarray, step: int, device: str):
-        self.images, self.step, self.device = images, step, device
-        self.rows = torch.empty(step, images.shape[1], device=device)
+        self.images, self.step = images, step
+        shape = (step, images.shape[1])
+        self.raw = np.empty(shape, images.dtype)  # a memory map is read-only, tensors must not be
+        self.rows = torch.empty(shape, device=device)
 
     def load(self, first: int) -> tuple[Tensor, Tensor | None]:
-        """Return the block at `first` and which of its rows are no image (None: none)."""
-        # torch.tensor copies: a memory map is read-only, which a shared tensor must not be.
-        part = torch.tensor(np.asarray(self.images[first : first + self.step]))
-        block = self.rows[: _padded(len(part))]
-        block[: len(part)].copy_(part)
-        block[len(part) :].fill_(torch.nan)
+        """Return the block at `first` and which of its rows are no image (None: all are)."""
+        part = self.images[first : first + self.step]
+        size = len(part)
+        np.copyto(self.raw[:size], part)
+        block = self.rows[: _padded(size)]
+        block[:size].copy_(torch.from_numpy(self.raw[:size]))
+        block[size:].fill_(torch.nan)
         norms = torch.linalg.vector_norm(block, dim=1)
         bad = ~torch.isfinite(norms)
         block.div_(norms.clamp_min_(1e-12)[:, None])
         if not bool(bad.any()):
             return block, None
-        block[bad] = 0.0  # or it would spoil the statistics of the whole block
+        block[bad] = 0.0  # or it would spoil the product
         return block, bad
 
 
 class _Best:
-    """The running top-k of one system."""
+    """The running top-k of one system: a reservoir of keys, cut back to k when it is full.
+
+    A key is one int64: the score's bits in an order that integers share with floats, then the id
+    counted backwards. Keys are unique, and a larger key is a better score or the same score with
+    a lower id, so no sort has to be stable.
+    """
 
     def __init__(self, queries: int, k: int, device: str):
         self.k = k
-        self.scores = torch.full((queries, k), -torch.inf, device=device)
-        self.ids = torch.full((queries, k), -1, dtype=torch.int64, device=device)
-        self.floor = torch.full((queries, 1), -torch.inf, device=device)
-        self.limit = min(queries * k, CELLS // 4)
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.count = 0
-        self.begun = False
+        self.width = k + max(GROUP, min(2 * k, CELLS // queries))
+        self.keys = torch.full((queries, self.width), EMPTY, device=device)
+        self.used = torch.full((queries,), k, device=device)  # slots taken, the best k first
+        self.floor = torch.full((queries, 1), LOWEST, device=device)  # what a score must reach
 
     def offer(self, scores: Tensor, first: int) -> None:
-        """Keep what may belong to the top-k of the (queries, block) scores; `first`: offset."""
-        # A later image must be better than the k-th, not equal: equal scores go to the lower id.
-        rows, columns = _where(scores > self.floor, self.limit if self.begun else 0)
-        if rows is None:
-            least = scores.topk(min(self.k, scores.shape[1])).values[:, -1:]
-            rows, columns = _where((scores > self.floor) & (scores >= least), None)
-        if len(rows):
-            self.waiting.append((rows, columns + first, scores[rows, columns]))
-            self.count += len(rows)
-        if self.count >= self.limit // 2:
-            self._merge()
+        """Take from the (queries, block) scores what may belong to the top-k; `first`: offset."""
+        rows, columns, values = _candidates(scores, self.floor, self.k)
+        keys = _keys(values, columns + first)
+        counts = torch.bincount(rows, minlength=len(self.keys))
+        if bool((self.used + counts > self.width).any()):
+            self._cut()
+            keep = values >= self.floor[rows, 0]
+            rows, keys = rows[keep], keys[keep]
+            counts = torch.bincount(rows, minlength=len(self.keys))
+        self._put(rows, keys, counts)
 
-    def _merge(self) -> None:
-        """Merge the waiting candidates; stable sorts keep equal scores in the order of ids."""
-        rows, ids, scores = (torch.cat(parts) for parts in zip(*self.waiting, strict=True))
-        self.waiting, self.count, self.begun = [], 0, True
-        rows, order = torch.sort(rows, stable=True)
-        ids, scores = ids[order], scores[order]
-        counts = torch.bincount(rows, minlength=len(self.scores))
-        starts = torch.cumsum(counts, 0) - counts
-        place = torch.arange(len(rows), device=rows.device) - starts[rows]
-        width = int(counts.max())
-        some = max(1, CELLS // 4 // (width + self.k))  # queries at a time: bounds the memory
-        ends = torch.cumsum(counts, 0).tolist()
-        for low in range(0, len(self.scores), some):
-            high = min(low + some, len(self.scores))
-            mine = slice(ends[low - 1] if low else 0, ends[high - 1])
-            width = int(counts[low:high].max())
-            wide = self.scores.new_full((high - low, width), -torch.inf)
-            wide[rows[mine] - low, place[mine]] = scores[mine]
-            wide_ids = self.ids.new_full((high - low, width), -1)
-            wide_ids[rows[mine] - low, place[mine]] = ids[mine]
-            both = torch.cat([self.scores[low:high], wide], 1)
-            both, order = torch.sort(both, dim=1, descending=True, stable=True)
-            both_ids = torch.cat([self.ids[low:high], wide_ids], 1)
-            self.scores[low:high] = both[:, : self.k]
-            self.ids[low:high] = both_ids.gather(1, order[:, : self.k])
-        self.floor = self.scores[:, -1:].clone()
+    def _put(self, rows: Tensor, keys: Tensor, counts: Tensor) -> None:
+        """Store keys, `counts` of them a row and in the order of rows."""
+        place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
+        most = int(counts.max())
+        if most <= self.width - self.k:
+            self.keys[rows, self.used[rows] + place] = keys
+            self.used += counts
+            return
+        # Some queries found more than fits beside their best k: pass it through in portions.
+        portion = self.width - self.k
+        for low in range(0, most, portion):
+            self._cut()
+            now = (place >= low) & (place < low + portion)
+            self.keys[rows[now], self.k + place[now] - low] = keys[now]
+            self.used += (counts - low).clamp(0, portion)
+
+    def _cut(self) -> None:
+        """Keep the best k of each row and raise the floor."""
+        best = self.keys.topk(self.k, dim=1, sorted=False).values
+        self.keys[:, : self.k] = best
+        self.keys[:, self.k :] = EMPTY
+        self.used.fill_(self.k)
+        # Just above the k-th: a later image with the same score belongs behind it.
+        least = _scores(best.amin(1, keepdim=True)).clamp_min_(LOWEST)
+        self.floor = torch.nextafter(least, torch.full_like(least, torch.inf))
 
     def result(self) -> TopK:
-        """Return what was found."""
-        if self.count:
-            self._merge()
-        return TopK(self.ids.cpu().numpy(), self.scores.cpu().numpy())
+        """Return the best k of each query, best first."""
+        best = self.keys.topk(self.k, dim=1).values
+        ids = torch.where(best == EMPTY, -1, LAST_ID - (best & LAST_ID))
+        return TopK(ids.cpu().numpy(), _scores(best).cpu().numpy())
 
 
-def _where(mask: Tensor, limit: int | None) -> tuple[Tensor, Tensor] | tuple[None, None]:
-    """Return rows and columns of the true cells, row by row; None if clearly more than `limit`."""
-    words = mask.view(torch.int64).nonzero()
-    if limit is not None and len(words) > limit:
-        return None, None
-    rows = words[:, :1].expand(-1, WORD)
-    columns = words[:, 1:] * WORD + torch.arange(WORD, device=mask.device)
-    hit = mask[rows, columns]
-    return rows[hit], columns[hit]
+def _candidates(scores: Tensor, floor: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rows, columns and values of scores that reach the floor of their row, by row.
+
+    Looks at the maximum of every group of GROUP columns first. In each of the groups with the k
+    highest maxima one score reaches the k-th of these, so nothing below that can be among the k
+    best of the block: where many reach the floor (the first block, or images that come sorted by
+    topic) this raises it.
+    """
+    groups = scores.view(len(scores), GROUP, -1)  # group g: columns g, g + width, g + 2 width ...
+    width = groups.shape[2]
+    highest = groups.amax(1)
+    hits = (highest >= floor).nonzero()
+    if len(hits) > k * len(scores) and width > k:
+        floor = torch.maximum(floor, highest.topk(k, dim=1, sorted=False).values.amin(1, True))
+        hits = (highest >= floor).nonzero()
+    rows, group = hits[:, 0], hits[:, 1]
+    values = groups[rows, :, group]
+    hit, place = (values >= floor[rows]).nonzero(as_tuple=True)
+    return rows[hit], group[hit] + place * width, values[hit, place]
+
+
+def _keys(scores: Tensor, ids: Tensor) -> Tensor:
+    """Return keys that sort as (score, -id); ids below 2^32."""
+    bits = (scores + 0.0).view(torch.int32)  # + 0.0: -0 is equal to 0
+    ordered = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).to(torch.int64)
+    return (ordered << 32) + (LAST_ID - ids)
+
+
+def _scores(keys: Tensor) -> Tensor:
+    """Return the scores of keys, -inf for an empty slot."""
+    ordered = (keys >> 32).to(torch.int32)
+    scores = torch.where(ordered < 0, ordered ^ 0x7FFFFFFF, ordered).view(torch.float32)
+    return torch.where(keys == EMPTY, -torch.inf, scores)

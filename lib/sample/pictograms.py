@@ -32,6 +32,7 @@ PROBE_SIZE = 32  # px of the first, coarse rasterisation, which only finds the o
 # Groups and subgroups that are signs, not things, or that come in too many near-copies.
 SKIPPED_GROUPS = ("Flags", "Component")
 SKIPPED_SUBGROUPS = ("keycap", "alphanum", "zodiac", "math", "punctuation", "arrow")
+FLIPPED_GROUPS = ("People & Body", "Animals & Nature", "Food & Drink", "Travel & Places")
 # Insulting, or nothing to look at: the catalogue leaves them out.
 SKIPPED_EMOJI = frozenset("🖕💩🔞🔫💣🏩🚬💉🔪🩸🩲👙👯🫥👥👤💀👿😈🤬🤮👹👺🤡")
 
@@ -43,7 +44,6 @@ class Traits:
     kind: str  # thing, person, bust, face, sign, vista, sky, flyer or water
     metres: float  # height of the real thing
     habitats: tuple[str, ...]  # settings that it fits into, by their habitats
-
 
 
 @cache
@@ -169,11 +169,18 @@ def traits(emoji: str) -> Traits:
     return Traits(kind, metres, habitats)
 
 
+def may_flip(emoji: str) -> bool:
+    """Return whether a drawing may be mirrored: not where there may be writing on it."""
+    return _groups()[emoji][0] in FLIPPED_GROUPS
+
+
 @cache
 def _groups() -> dict[str, tuple[str, str]]:
     """Return emoji -> (group, subgroup) of the whole catalogue."""
     table = catalogue()
-    return {e: (g, s) for e, g, s in zip(table["emoji"], table["group"], table["subgroup"], strict=True)}
+    return {
+        e: (g, s) for e, g, s in zip(table["emoji"], table["group"], table["subgroup"], strict=True)
+    }
 
 
 def similarity(first: Image.Image, second: Image.Image) -> float:

@@ -8,17 +8,19 @@ towards the horizon, and cast soft contact shadows.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from lib.sample import pictograms, scenery
 from lib.sample.scenery.paintbox import Rgb
 
 SIZE_EXPONENT = 0.38  # visible height = metres ** this, times the camera's zoom
 SMALLEST, TALLEST = 0.15, 0.8  # bounds of a thing's height, fractions of the picture
+LARGEST = 60.0  # metres; what is larger looks no larger
 WHITE = (255, 255, 255)
 OVERLAP = 0.08  # share of a thing that another may hide before a new place is tried
 
@@ -32,6 +34,7 @@ class Scene:
     artist: str  # one of pictograms.ARTISTS
     seed: int
     light: str = scenery.LAMP
+    text: str = ""  # a picture of words shows these, on a card, instead of subjects
 
 
 @dataclass
@@ -77,6 +80,9 @@ def compose(scene: Scene, size: int = 300) -> Image.Image:
     traits = [pictograms.traits(emoji) for emoji in scene.subjects]
     backdrop = scenery.paint(scene.setting, scene.light, rng, size)
     image = backdrop.image
+    if scene.text:
+        _placard(image, scene.text, rng)
+        return image
     items = _sized(scene, traits, rng, size)
     if items[0].kind == "vista":
         _vista(image, scene, rng, backdrop.horizon, backdrop.tint)
@@ -95,8 +101,8 @@ def _sized(
     scene: Scene, traits: list[pictograms.Traits], rng: np.random.Generator, size: int
 ) -> list[_Item]:
     """Return the items with their heights: the camera frames the largest of the subjects."""
-    visible = [trait.metres**SIZE_EXPONENT for trait in traits]
-    framed = [v for v, t in zip(visible, traits, strict=True) if t.kind not in ("vista", "sky")]
+    visible = [min(trait.metres, LARGEST) ** SIZE_EXPONENT for trait in traits]
+    framed = [v for v, t in zip(visible, traits, strict=True) if t.kind != "sky"]
     crowd = sum(framed) / max(framed, default=1.0)  # 1 = one thing stands out, n = n alike
     zoom = rng.uniform(0.5, 0.72) / max(framed, default=1.0) / max(1.0, crowd) ** 0.35
     items = []
@@ -109,7 +115,7 @@ def _sized(
         elif kind == "flyer":
             height = min(height, rng.uniform(0.24, 0.36) * (1.4 if rank == 0 else 1))
         elif kind in ("bust", "face"):
-            height = rng.uniform(0.3, 0.46) if rank == 0 else rng.uniform(0.24, 0.34)
+            height = rng.uniform(0.34, 0.5) if rank == 0 else rng.uniform(0.22, 0.3)
         elif kind == "sign":
             height = rng.uniform(0.34, 0.5) if rank == 0 else rng.uniform(0.18, 0.28)
         elif rank == 0:
@@ -119,20 +125,26 @@ def _sized(
 
 
 def _place(
-    item: _Item, scene: Scene, rng: np.random.Generator, size: int, horizon: float, placed: list[_Item]
+    item: _Item,
+    scene: Scene,
+    rng: np.random.Generator,
+    size: int,
+    horizon: float,
+    placed: list[_Item],
 ) -> None:
     """Give an item its picture and its place, trying a few times to hide nothing."""
-    best = None
-    first = not placed
-    for _ in range(16):
+    best, first = None, not placed
+    for attempt in range(18):
+        if attempt % 6 == 5:  # no room at this size: step back
+            item.height *= 0.85
         trial = _spot(item, rng, size, horizon, first)
         hidden = max((_hidden(trial, other) for other in placed), default=0.0)
         if best is None or hidden < best[0]:
             best = (hidden, trial)
         if hidden <= OVERLAP:
             break
-    _, (item.x, item.base, item.height, wide) = best
-    flip = rng.random() < 0.5 and item.kind != "sign"
+    item.x, item.base, item.height, wide = best[1]
+    flip = rng.random() < 0.5 and pictograms.may_flip(item.emoji)
     item.picture = _drawing(item.emoji, scene.artist, item.height, wide, flip, item.kind == "sign")
 
 
@@ -157,9 +169,11 @@ def _spot(
         height *= 0.82 + 0.36 * near
     height = min(height, base - 0.02 * size)
     wide = height * ratio
-    if wide > 0.92 * size:
-        height, wide = height * 0.92 * size / wide, 0.92 * size
-    margin = max(0.0, min(spread, 0.5 - wide / size / 2 + 0.04))
+    if ratio > 1:  # a wide thing is as large as a square one of the same area
+        height, wide = height / ratio**0.5, wide / ratio**0.5
+    if wide > 0.9 * size:
+        height, wide = height * 0.9 * size / wide, 0.9 * size
+    margin = max(0.0, min(spread, 0.5 - wide / size / 2 + (0.0 if first else 0.03)))
     x = size * (0.5 + rng.uniform(-margin, margin))
     return x, base, height, wide
 
@@ -191,8 +205,8 @@ def _card(picture: Image.Image) -> Image.Image:
     border = max(3, round(0.14 * max(wide, high)))
     board = Image.new("RGBA", (wide + 2 * border, high + 2 * border))
     box = (0, 0, board.width - 1, board.height - 1)
-    tone = dict(fill=(250, 248, 242, 255), outline=(120, 116, 110, 255), width=max(1, border // 5))
-    ImageDraw.Draw(board).rounded_rectangle(box, border, **tone)
+    paper, rim = (250, 248, 242, 255), (120, 116, 110, 255)
+    ImageDraw.Draw(board).rounded_rectangle(box, border, paper, rim, max(1, border // 5))
     board.alpha_composite(picture, (border, border))
     scale = max(wide, high) / max(board.size)
     return board.resize((round(board.width * scale), round(board.height * scale)))
@@ -205,7 +219,9 @@ def _paste(image: Image.Image, item: _Item, tint: Rgb, size: int) -> None:
     if item.kind in ("thing", "person", "face", "sign"):
         wide, high = round(picture.width * 1.12), max(4, round(picture.width * 0.13))
         shadow = _shadow().resize((wide, high))
-        image.paste((12, 14, 22), (round(item.x - wide / 2), round(item.base - high * 0.62)), shadow)
+        image.paste(
+            (12, 14, 22), (round(item.x - wide / 2), round(item.base - high * 0.62)), shadow
+        )
     image.paste(_lit(picture, tint), (left, top), picture)
     if item.kind == "water":
         _waterline(image, item)
@@ -228,17 +244,35 @@ def _vista(
     """
     size = image.width
     drawing = pictograms.outline(scene.subjects[0], scene.artist)
-    flat = Image.new("RGB", drawing.size, drawing.getpixel((drawing.width // 2, drawing.height // 6))[:3])
+    flat = Image.new(
+        "RGB", drawing.size, drawing.getpixel((drawing.width // 2, drawing.height // 6))[:3]
+    )
     flat.paste(drawing, (0, 0), drawing)
     side = min(flat.size) * rng.uniform(0.84, 0.9)
     left, top = rng.uniform(0.4, 0.6, 2) * (np.array(flat.size) - side)
     high = side if rng.random() < 0.4 else side * min(1.0, horizon + 0.16)
-    box = (left, top + side - high, left + side, top + side)
     level = round(size * high / side)
+    cut = 0.4 * (side - high)  # the rest is squeezed, as a view from further off
+    box = (left, top + cut, left + side, top + side)
     view = flat.resize((size, level), Image.Resampling.BICUBIC, box=box)
     if rng.random() < 0.5:
         view = view.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image.paste(_lit(view, tint), (0, 0))
+
+
+def _placard(image: Image.Image, text: str, rng: np.random.Generator) -> None:
+    """Hang a card with words in the middle of a picture, in place."""
+    size, dark = image.width, rng.random() < 0.4
+    paper, ink = ((34, 36, 44), (250, 246, 236)) if dark else ((250, 248, 240), (30, 32, 40))
+    wide, high = rng.uniform(0.66, 0.86) * size, rng.uniform(0.4, 0.62) * size
+    left, top = (size - wide) / 2, rng.uniform(0.1, 0.2) * size
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((left + 4, top + 5, left + wide + 4, top + high + 5), fill=(60, 56, 54))
+    draw.rectangle((left, top, left + wide, top + high), fill=paper)
+    font = ImageFont.load_default(size * rng.uniform(0.09, 0.12))
+    lines = "\n".join(textwrap.wrap(text, 14))
+    middle = (size / 2, top + high / 2)
+    draw.multiline_text(middle, lines, fill=ink, font=font, anchor="mm", align="center")
 
 
 def _lit(picture: Image.Image, tint: Rgb) -> Image.Image:

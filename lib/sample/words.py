@@ -26,10 +26,57 @@ LICENCE = "Emoji names: Unicode CLDR, by way of the Python package emoji. Licenc
 NUMBERS = {1: "a", 2: "two", 3: "three", 4: "four"}
 # Names without an article: plurals and masses among the CLDR names.
 MASS = frozenset(
-    "bread butter cheese salt honey popcorn sushi spaghetti bacon rice ice fire fog lightning tofu "
-    "corn garlic ginger lettuce broccoli fries tea milk sake mate soap wood money mail people news "
-    "luggage jewellery".split()
+    (
+        "bread",
+        "butter",
+        "cheese",
+        "salt",
+        "honey",
+        "popcorn",
+        "sushi",
+        "spaghetti",
+        "bacon",
+        "rice",
+        "ice",
+        "fire",
+        "fog",
+        "lightning",
+        "tofu",
+        "corn",
+        "garlic",
+        "ginger",
+        "lettuce",
+        "broccoli",
+        "fries",
+        "tea",
+        "milk",
+        "sake",
+        "mate",
+        "soap",
+        "wood",
+        "money",
+        "mail",
+        "people",
+        "news",
+        "luggage",
+        "jewellery",
+    )
 )
+IRREGULAR = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "mouse": "mice",
+    "sheep": "sheep",
+    "fish": "fish",
+    "deer": "deer",
+    "goose": "geese",
+    "knife": "knives",
+    "leaf": "leaves",
+    "wolf": "wolves",
+    "bison": "bison",
+}
 VOWEL_SOUND = re.compile(r"^(?!(one|uni|use|uk|eur|ukulele))[aeiou]|^(hour|honest|x-ray)", re.I)
 
 
@@ -90,11 +137,8 @@ def plural(word: str) -> str:
 
 def _plural_word(word: str) -> str:
     """Return the plural of one English word."""
-    irregular = {"person": "people", "man": "men", "woman": "women", "child": "children",
-                 "mouse": "mice", "sheep": "sheep", "fish": "fish", "deer": "deer", "goose": "geese",
-                 "knife": "knives", "leaf": "leaves", "wolf": "wolves", "bison": "bison"}  # fmt: skip
-    if word in irregular:
-        return irregular[word]
+    if word in IRREGULAR:
+        return IRREGULAR[word]
     if word in MASS or (word.endswith("s") and not word.endswith(("ss", "us"))):
         return word
     if re.search(r"(ss|us|x|ch|sh|z)$", word):
@@ -135,7 +179,9 @@ def phrase(rng: np.random.Generator, scene: Scene) -> str:
         "others": subjects(rest, rng) if rest else "",
         "where": setting,
         "when": _pick(rng, light["words"].split("|")) if light else setting,
-        "tags": " ".join("#" + noun(e, rng).replace(" ", "") for e in dict.fromkeys(scene.subjects)),
+        "tags": " ".join(
+            "#" + noun(e, rng).replace(" ", "") for e in dict.fromkeys(scene.subjects)
+        ),
     }
     text = pattern.format(**fields)
     return text[0].upper() + text[1:] if rng.random() < 0.4 else text

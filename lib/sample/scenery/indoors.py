@@ -1,15 +1,21 @@
-"""Indoors and house fronts: walls, floors, furniture at the edge, shelves, plain studios."""
+"""Indoors: walls, floors, furniture at the edge, shelves, plain studios."""
 
 from __future__ import annotations
-
-import colorsys
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from lib.sample.scenery.paintbox import Rgb, blend, glow, ground, jitter, multiply, vertical
-
-WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+from lib.sample.scenery.paintbox import (
+    BLACK,
+    WHITE,
+    Rgb,
+    any_hue,
+    blend,
+    glow,
+    ground,
+    multiply,
+    vertical,
+)
 
 
 def paint(
@@ -36,16 +42,16 @@ def paint(
     return image, tint
 
 
-def _hue(rng: np.random.Generator, strength: float, value: float) -> Rgb:
-    """Return a colour of any hue, of a given saturation and value (0..1)."""
-    return tuple(round(255 * band) for band in colorsys.hsv_to_rgb(rng.random(), strength, value))
-
-
 def _sweep(rng: np.random.Generator, size: int) -> Image.Image:
     """Return a studio backdrop: one colour, lighter where the light falls."""
     strong = rng.random() < 0.5
-    tone = _hue(rng, rng.uniform(0.35, 0.6) if strong else rng.uniform(0.02, 0.22), rng.uniform(0.75, 0.97))
-    image = vertical([blend(tone, WHITE, 0.25), tone, blend(tone, WHITE, 0.12), blend(tone, BLACK, 0.12)], (size, size))
+    tone = any_hue(
+        rng, rng.uniform(0.35, 0.6) if strong else rng.uniform(0.02, 0.22), rng.uniform(0.75, 0.97)
+    )
+    image = vertical(
+        [blend(tone, WHITE, 0.25), tone, blend(tone, WHITE, 0.12), blend(tone, BLACK, 0.12)],
+        (size, size),
+    )
     wide = round(size * rng.uniform(1.0, 1.6))
     left, top = (round(rng.uniform(-0.6, 0.2) * size) for _ in range(2))
     image.paste(blend(tone, WHITE, 0.6), (left, top), glow().resize((wide, wide)))
@@ -54,7 +60,7 @@ def _sweep(rng: np.random.Generator, size: int) -> Image.Image:
 
 def _plain(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a living-room wall: paint or wallpaper, with a window or a picture at times."""
-    tone = _hue(rng, rng.uniform(0.08, 0.4), rng.uniform(0.7, 0.96))
+    tone = any_hue(rng, rng.uniform(0.08, 0.4), rng.uniform(0.7, 0.96))
     image = vertical([blend(tone, BLACK, 0.06), tone, blend(tone, WHITE, 0.15)], (size, size))
     draw = ImageDraw.Draw(image)
     paper, step = rng.choice(["none", "stripes", "dots", "panel"]), size / rng.integers(9, 18)
@@ -84,18 +90,22 @@ def _decoration(image: Image.Image, rng: np.random.Generator, level: int) -> Non
         wide, tall = wide * 0.7, tall * 0.55
     left = rng.choice([rng.uniform(0.02, 0.14), rng.uniform(0.58, 0.72)]) * size
     top = rng.uniform(0.07, 0.2) * size
-    frame = (245, 243, 238) if what == "window" else _hue(rng, 0.4, 0.4)
+    frame = (245, 243, 238) if what == "window" else any_hue(rng, 0.4, 0.4)
     draw.rectangle((left - 5, top - 5, left + wide + 5, top + tall + 5), fill=frame)
-    stops = [(120, 180, 235), (215, 236, 248)] if rng.random() < 0.65 else [(18, 24, 58), (50, 56, 98)]
+    stops = (
+        [(120, 180, 235), (215, 236, 248)] if rng.random() < 0.65 else [(18, 24, 58), (50, 56, 98)]
+    )
     if what == "picture":
-        stops = [_hue(rng, 0.4, 0.8), _hue(rng, 0.5, 0.6)]
+        stops = [any_hue(rng, 0.4, 0.8), any_hue(rng, 0.5, 0.6)]
     image.paste(vertical(stops, (round(wide), round(tall))), (round(left), round(top)))
     if what == "window":
         draw.line((left + wide / 2, top, left + wide / 2, top + tall), fill=frame, width=4)
         draw.line((left, top + tall / 2, left + wide, top + tall / 2), fill=frame, width=3)
-        drape = _hue(rng, 0.3, 0.75)
+        drape = any_hue(rng, 0.3, 0.75)
         for side in (left - 0.05 * size, left + wide - 0.04 * size):
-            draw.rectangle((side, top - 8, side + 0.09 * size, top + tall + 0.08 * size), fill=drape)
+            draw.rectangle(
+                (side, top - 8, side + 0.09 * size, top + tall + 0.08 * size), fill=drape
+            )
             for fold in (0.03, 0.06):
                 x = side + fold * size
                 draw.line((x, top - 8, x, top + tall + 0.08 * size), fill=blend(drape, BLACK, 0.15))
@@ -103,10 +113,16 @@ def _decoration(image: Image.Image, rng: np.random.Generator, level: int) -> Non
 
 def _office(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a pale wall with a band of windows."""
-    tone = _hue(rng, 0.05, rng.uniform(0.85, 0.95))
+    tone = any_hue(rng, 0.05, rng.uniform(0.85, 0.95))
     image = vertical([blend(tone, BLACK, 0.05), tone], (size, size))
-    draw, top, low = ImageDraw.Draw(image), size * rng.uniform(0.08, 0.16), level * rng.uniform(0.6, 0.72)
-    image.paste(vertical([(140, 190, 235), (220, 236, 246)], (size, round(low - top))), (0, round(top)))
+    draw, top, low = (
+        ImageDraw.Draw(image),
+        size * rng.uniform(0.08, 0.16),
+        level * rng.uniform(0.6, 0.72),
+    )
+    image.paste(
+        vertical([(140, 190, 235), (220, 236, 246)], (size, round(low - top))), (0, round(top))
+    )
     for x in np.arange(rng.uniform(0, 0.2) * size, size, size * rng.uniform(0.2, 0.3)):
         draw.rectangle((x, top, x + size * 0.02, low), fill=blend(tone, BLACK, 0.18))
     for y in np.arange(top, top + (low - top) * rng.uniform(0, 0.6), 5):
@@ -117,20 +133,42 @@ def _office(rng: np.random.Generator, size: int, level: int) -> Image.Image:
 
 def _tiled(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a wall of tiles, square or laid like bricks."""
-    tone = _hue(rng, rng.uniform(0.03, 0.3), rng.uniform(0.82, 0.97))
-    return _courses(rng, size, tone, blend(tone, BLACK, 0.14), float(rng.uniform(0.07, 0.11)), float(rng.choice([1.0, 2.0])), 0.02)
+    tone = any_hue(rng, rng.uniform(0.03, 0.3), rng.uniform(0.82, 0.97))
+    return _courses(
+        rng,
+        size,
+        tone,
+        blend(tone, BLACK, 0.14),
+        float(rng.uniform(0.07, 0.11)),
+        float(rng.choice([1.0, 2.0])),
+        0.02,
+    )
 
 
 def _brick(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a brick wall, red, yellow or painted."""
     tone = [(158, 84, 66), (188, 150, 104), (206, 204, 198), (110, 96, 92)][int(rng.integers(4))]
-    return _courses(rng, size, tone, blend(tone, (214, 206, 196), 0.55), float(rng.uniform(0.05, 0.075)), 2.2, 0.06)
+    return _courses(
+        rng,
+        size,
+        tone,
+        blend(tone, (214, 206, 196), 0.55),
+        float(rng.uniform(0.05, 0.075)),
+        2.2,
+        0.06,
+    )
 
 
 def _courses(
-    rng: np.random.Generator, size: int, tone: Rgb, seam: Rgb, tall: float, ratio: float, vary: float
+    rng: np.random.Generator,
+    size: int,
+    tone: Rgb,
+    seam: Rgb,
+    tall: float,
+    ratio: float,
+    vary: float,
 ) -> Image.Image:
-    """Return a wall of courses `tall` (fraction of the height) high, bricks `ratio` times as wide."""
+    """Return a wall in courses of height `tall` (fraction), its bricks `ratio` times as wide."""
     image = Image.new("RGB", (size, size), seam)
     draw, step, wide = ImageDraw.Draw(image), tall * size, tall * ratio * size
     line = max(1.0, size / 200)
@@ -146,14 +184,14 @@ def _courses(
 
 def _gallery(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a white gallery wall with pools of light and a framed painting or two."""
-    tone = _hue(rng, 0.03, rng.uniform(0.88, 0.97))
+    tone = any_hue(rng, 0.03, rng.uniform(0.88, 0.97))
     image = vertical([blend(tone, BLACK, 0.22), tone, tone], (size, size))
     draw = ImageDraw.Draw(image)
     for x in rng.uniform(0.05, 0.8, int(rng.integers(1, 3))) * size:
         wide, tall = rng.uniform(0.12, 0.24) * size, rng.uniform(0.12, 0.24) * size
         top = rng.uniform(0.1, 0.2) * size
-        draw.rectangle((x - 4, top - 4, x + wide + 4, top + tall + 4), fill=_hue(rng, 0.4, 0.35))
-        canvas = vertical([_hue(rng, 0.5, 0.85) for _ in range(3)], (round(wide), round(tall)))
+        draw.rectangle((x - 4, top - 4, x + wide + 4, top + tall + 4), fill=any_hue(rng, 0.4, 0.35))
+        canvas = vertical([any_hue(rng, 0.5, 0.85) for _ in range(3)], (round(wide), round(tall)))
         image.paste(canvas, (round(x), round(top)))
     for x in rng.uniform(0.1, 0.9, 3):
         wide = round(size * 0.5)
@@ -171,20 +209,20 @@ def _curtain(rng: np.random.Generator, size: int, level: int) -> Image.Image:
 
 def _blur(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return a room out of focus: soft discs of light behind a table."""
-    tone = _hue(rng, rng.uniform(0.15, 0.5), rng.uniform(0.45, 0.9))
+    tone = any_hue(rng, rng.uniform(0.15, 0.5), rng.uniform(0.45, 0.9))
     small = vertical([blend(tone, BLACK, 0.25), tone, blend(tone, BLACK, 0.15)], (60, 60))
     draw = ImageDraw.Draw(small)
     for x, y, r in rng.random((int(rng.integers(4, 11)), 3)):
         r = 2 + 6 * r
         box = (60 * x - r, 34 * y - r, 60 * x + r, 34 * y + r)
-        draw.ellipse(box, fill=blend(tone, _hue(rng, 0.35, 1.0), 0.5))
+        draw.ellipse(box, fill=blend(tone, any_hue(rng, 0.35, 1.0), 0.5))
     small = small.filter(ImageFilter.GaussianBlur(1.6))
     return small.resize((size, size), Image.Resampling.BICUBIC)
 
 
 def _shop(rng: np.random.Generator, size: int, level: int) -> Image.Image:
     """Return the back wall of a shop."""
-    tone = _hue(rng, rng.uniform(0.05, 0.25), rng.uniform(0.75, 0.95))
+    tone = any_hue(rng, rng.uniform(0.05, 0.25), rng.uniform(0.75, 0.95))
     return vertical([blend(tone, BLACK, 0.12), tone], (size, size))
 
 
@@ -209,9 +247,11 @@ def _shelves(image: Image.Image, rng: np.random.Generator, level: int) -> None:
         x = rng.uniform(0, 0.05) * size
         while x < size:
             wide, tall = rng.uniform(0.03, 0.09) * size, rng.uniform(0.35, 0.72) * step
-            tone = blend(_hue(rng, 0.35, 0.8), (235, 230, 220), 0.35)
+            tone = blend(any_hue(rng, 0.35, 0.8), (235, 230, 220), 0.35)
             draw.rectangle((x, y - tall, x + wide, y), fill=tone)
-            draw.rectangle((x, y - tall * 0.65, x + wide, y - tall * 0.4), fill=blend(tone, WHITE, 0.5))
+            draw.rectangle(
+                (x, y - tall * 0.65, x + wide, y - tall * 0.4), fill=blend(tone, WHITE, 0.5)
+            )
             x += wide + rng.choice([0.005, 0.01, 0.06]) * size
         draw.rectangle((0, y, size, y + size * 0.02), fill=(150, 108, 66))
         draw.rectangle((0, y + size * 0.02, size, y + size * 0.032), fill=(96, 68, 42))
@@ -251,30 +291,4 @@ def _spotlight(image: Image.Image, rng: np.random.Generator, level: int) -> None
         oval = (foot - wide, low - wide * 0.28, foot + wide, low + wide * 0.28)
         draw.ellipse(tuple(value / 2 for value in oval), fill=90)
         mask = mask.filter(ImageFilter.GaussianBlur(3)).resize((size, size))
-        image.paste(blend(_hue(rng, 0.25, 1.0), (255, 250, 225), 0.5), (0, 0), mask)
-
-
-def facades(image: Image.Image, rng: np.random.Generator, level: int, sun: Rgb, dark: bool) -> None:
-    """Paint a row of old town houses that ends at `level`, in place; at night lit windows."""
-    size, draw = image.width, ImageDraw.Draw(image)
-    x = -rng.uniform(0, 0.12) * size
-    while x < size:
-        wide, tall = rng.uniform(0.14, 0.24) * size, rng.uniform(0.24, 0.4) * size
-        wall = multiply(jitter(_hue(rng, rng.uniform(0.12, 0.38), 0.9), rng), sun)
-        roof, top = multiply((142, 82, 66), sun), level - tall
-        draw.rectangle((x, top, x + wide, level), fill=wall)
-        peak = top - rng.uniform(0.03, 0.1) * size
-        draw.polygon([(x - 2, top), (x + wide + 2, top), (x + wide * 0.72, peak), (x + wide * 0.28, peak)], fill=roof)
-        count = int(rng.integers(2, 4))
-        for row in np.arange(top + 0.03 * size, level - 0.09 * size, 0.075 * size):
-            for index in range(count):
-                left = x + wide * (index + 0.5) / count - 0.017 * size
-                lit = dark and rng.random() < 0.6
-                glass = (255, 220, 130) if lit else multiply((120, 150, 180), sun)
-                draw.rectangle((left, row, left + 0.034 * size, row + 0.046 * size), fill=glass, outline=blend(wall, WHITE, 0.5))
-        door = x + wide * rng.uniform(0.3, 0.6)
-        draw.rectangle((door, level - 0.075 * size, door + 0.045 * size, level), fill=multiply((104, 70, 48), sun))
-        if rng.random() < 0.4:
-            awning = multiply(_hue(rng, 0.6, 0.85), sun)
-            draw.rectangle((x + 4, level - 0.1 * size, x + wide - 4, level - 0.075 * size), fill=awning)
-        x += wide
+        image.paste(blend(any_hue(rng, 0.25, 1.0), (255, 250, 225), 0.5), (0, 0), mask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from lib.sample.scenery import indoors
+from lib.sample.scenery import houses
 from lib.sample.scenery.paintbox import (
     VARIANTS,
     Rgb,
@@ -81,7 +81,9 @@ def _weed(draw: ImageDraw.ImageDraw, rng: np.random.Generator, size: int, level:
     draw.line(points, fill=green, width=max(2, size // 70), joint="curve")
 
 
-def _heavens(image: Image.Image, light: dict[str, str], rng: np.random.Generator, level: int) -> None:
+def _heavens(
+    image: Image.Image, light: dict[str, str], rng: np.random.Generator, level: int
+) -> None:
     """Paint stars, sun or moon and clouds into the sky above `level`, in place."""
     size = image.width
     draw = ImageDraw.Draw(image)
@@ -92,7 +94,10 @@ def _heavens(image: Image.Image, light: dict[str, str], rng: np.random.Generator
             draw.rectangle(spot, fill=(grey, grey, min(255, grey + 15)))
     low = light["light"] in ("dawn", "dusk")
     if light["body"] in ("sun", "moon") and rng.random() < 0.6:
-        x, y = rng.uniform(0.1, 0.9) * size, rng.uniform(*((0.6, 0.95) if low else (0.1, 0.45))) * level
+        x, y = (
+            rng.uniform(0.1, 0.9) * size,
+            rng.uniform(*((0.6, 0.95) if low else (0.1, 0.45))) * level,
+        )
         tone = {"sun": (255, 244, 200), "moon": (240, 240, 225)}[light["body"]]
         radius = size * rng.uniform(0.025, 0.055)
         halo = glow().resize((round(radius * 9),) * 2)
@@ -109,32 +114,42 @@ def _heavens(image: Image.Image, light: dict[str, str], rng: np.random.Generator
 
 
 def _far(
-    image: Image.Image, kind: str, light: dict[str, str], stops: list[Rgb],
-    rng: np.random.Generator, level: int,
+    image: Image.Image,
+    kind: str,
+    light: dict[str, str],
+    stops: list[Rgb],
+    rng: np.random.Generator,
+    level: int,
 ) -> None:
     """Paint what stands at the horizon: hills, peaks, trees, a skyline, facades or the sea."""
     size, sun, dark = image.width, colour(light["ground"]), light["light"] == "night"
     if kind in ("sea", "river"):
         deep = round(level - size * rng.uniform(0.08, 0.16))
         if kind == "river":
-            _skyline(image, rng, deep + 2, multiply((126, 132, 150), sun), stops[2], dark)
+            houses.skyline(image, rng, deep + 2, multiply((126, 132, 150), sun), stops[2], dark)
         sea = ground("water", rng, (size, level - deep + 8), sun, 0.4, stops[2])
         image.paste(sea, (0, deep))
         return
     if kind == "skyline":
-        _skyline(image, rng, level + 8, multiply((112, 118, 138), sun), stops[2], dark)
+        houses.skyline(image, rng, level + 8, multiply((112, 118, 138), sun), stops[2], dark)
         return
     if kind == "facades":
-        indoors.facades(image, rng, level + 8, sun, dark)
+        houses.facades(image, rng, level + 8, sun, dark)
         return
     tones = {
-        "hills": ("#6f9f76", "#4f8a4f"), "trees": ("#6d9a6a", "#3d7a3f"), "dunes": ("#e3c690", "#d4b173"),
-        "peaks": ("#8d9bb5", "#5f7f63"), "snowhills": ("#cfdcec", "#e6eef7"), "forest": ("#6c9468", "#2f6136"),
+        "hills": ("#6f9f76", "#4f8a4f"),
+        "trees": ("#6d9a6a", "#3d7a3f"),
+        "dunes": ("#e3c690", "#d4b173"),
+        "peaks": ("#8d9bb5", "#5f7f63"),
+        "snowhills": ("#cfdcec", "#e6eef7"),
+        "forest": ("#6c9468", "#2f6136"),
     }[kind]
     for layer, tone in enumerate(tones):
         tone = blend(multiply(colour(tone), sun), stops[2], 0.55 - 0.4 * layer)
         tall = {"peaks": 0.34, "forest": 0.45}.get(kind, 0.17) * size * (1 - 0.45 * layer)
-        _ridge(image, rng, level + 8, tall, tone, kind if layer == 0 or kind != "peaks" else "hills")
+        _ridge(
+            image, rng, level + 8, tall, tone, kind if layer == 0 or kind != "peaks" else "hills"
+        )
     if kind == "forest":
         _trunks(image, rng, level, sun)
 
@@ -167,31 +182,9 @@ def _ridge(
         line = ys.min() + 0.5 * tall + rng.normal(0, 0.11 * tall, len(xs))
         snow = [(0, 0), *zip(xs.tolist(), line.tolist(), strict=True), (2 * size, 0)]
         ImageDraw.Draw(caps).polygon(snow, fill=255)
-        image.paste(blend(tone, (255, 255, 255), 0.7), (0, 0), ImageChops.darker(mask, caps).reduce(2))
-
-
-def _skyline(
-    image: Image.Image, rng: np.random.Generator, level: int, tone: Rgb, haze: Rgb, dark: bool
-) -> None:
-    """Paint two rows of houses with windows; at night the windows are lit."""
-    draw = ImageDraw.Draw(image)
-    size = image.width
-    for layer, fade in enumerate((0.6, 0.25)):
-        x = -rng.uniform(0, 0.1) * size
-        while x < size:
-            wide = rng.uniform(0.06, 0.16) * size
-            tall = rng.uniform(0.08, 0.38 - 0.16 * layer) * size
-            body = blend(jitter(tone, rng, 0.06), haze, fade)
-            draw.rectangle((x, level - tall, x + wide, level), fill=body)
-            if rng.random() < 0.2:
-                draw.line((x + wide / 2, level - tall * 1.2, x + wide / 2, level - tall), fill=body, width=2)
-            glass = (255, 222, 130) if dark else blend(body, (255, 255, 255), 0.28)
-            step = size / 42
-            for row in np.arange(level - tall + step / 2, level - step, step):
-                for column in np.arange(x + step / 2, x + wide - step / 2, step):
-                    if rng.random() < (0.35 if dark else 0.75):
-                        draw.rectangle((column, row, column + step / 2.4, row + step / 2), fill=glass)
-            x += wide + rng.uniform(-0.01, 0.03) * size
+        image.paste(
+            blend(tone, (255, 255, 255), 0.7), (0, 0), ImageChops.darker(mask, caps).reduce(2)
+        )
 
 
 def _trunks(image: Image.Image, rng: np.random.Generator, level: int, sun: Rgb) -> None:
@@ -202,7 +195,15 @@ def _trunks(image: Image.Image, rng: np.random.Generator, level: int, sun: Rgb) 
         tone = blend(multiply((84, 66, 46), sun), (150, 170, 140), 0.6 * (1 - depth))
         lean = rng.normal(0, 0.01) * size
         base = level + 2 + 12 * depth
-        draw.polygon([(x - wide / 2, base), (x + wide / 2, base), (x + wide / 3 + lean, 0), (x - wide / 3 + lean, 0)], fill=tone)
+        draw.polygon(
+            [
+                (x - wide / 2, base),
+                (x + wide / 2, base),
+                (x + wide / 3 + lean, 0),
+                (x - wide / 3 + lean, 0),
+            ],
+            fill=tone,
+        )
     for x, y, wide in rng.random((14, 3)):
         leaf = multiply((50 + round(40 * y), 105 + round(60 * wide), 50), sun)
         radius = size * (0.06 + 0.1 * wide)
@@ -218,5 +219,3 @@ def _rain(image: Image.Image, rng: np.random.Generator, size: int) -> None:
         drop = (0.02 + 0.04 * long) * size
         draw.line((x * size, y * size, x * size - drop / 4, y * size + drop), fill=90)
     image.paste((225, 232, 240), (0, 0), mask)
-
-

@@ -5,6 +5,7 @@ Textures and sprites are made once a process, from fixed seeds, so a scene costs
 
 from __future__ import annotations
 
+import colorsys
 import csv
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -14,6 +15,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFilter
 
 Rgb = tuple[int, int, int]
 TEXTURE_SIZE = (480, 240)  # px, width and height of one ground texture, horizon at the top
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 VARIANTS = 4  # different copies of each texture and sprite
 
 
@@ -60,7 +62,11 @@ def texture(name: str, variant: int) -> Image.Image:
 
 
 def _pattern(
-    name: str, rng: np.random.Generator, across: np.ndarray, along: np.ndarray, shape: tuple[int, int]
+    name: str,
+    rng: np.random.Generator,
+    across: np.ndarray,
+    along: np.ndarray,
+    shape: tuple[int, int],
 ) -> np.ndarray:
     """Return texture values 0..255 (height, width) at the ground coordinates given, px."""
     coarse, fine = noise(rng, shape, 14), noise(rng, shape, 2)
@@ -79,9 +85,13 @@ def _pattern(
         board = np.floor(across / 44)
         shade = 60 * ((board * 0.618) % 1)
         seams = np.abs(across % 44 - 22) > 21
-        return np.clip(shade + 140 * seams + 50 * np.sin(along / 5 + board * 3 + 6 * coarse) ** 2, 0, 230)
+        return np.clip(
+            shade + 140 * seams + 50 * np.sin(along / 5 + board * 3 + 6 * coarse) ** 2, 0, 230
+        )
     if name == "grain":
-        return np.clip(90 * np.sin(along / 1.6 + 5 * coarse + across / 300) ** 2 * (0.4 + coarse) + 40 * fine, 0, 200)
+        streaks, knots = noise(rng, shape, (3, 110)), noise(rng, shape, (14, 60))
+        seams = np.abs(along % 44 - 22) > 21.2
+        return np.clip(110 * streaks * (0.5 + knots) + 120 * seams - 12, 0, 220)
     if name == "road":
         middle = (np.abs(across) < 4) & (along % 60 < 32)
         sides = np.abs(np.abs(across) - 170) < 4
@@ -93,7 +103,9 @@ def _pattern(
     return np.clip(90 * coarse + 14 * fine, 0, 160)  # soft
 
 
-def noise(rng: np.random.Generator, shape: tuple[int, int], grain: int | tuple[int, int]) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, shape: tuple[int, int], grain: int | tuple[int, int]
+) -> np.ndarray:
     """Return smooth noise 0..1 (height, width) with spots of about `grain` pixels."""
     rows, columns = (grain, grain) if isinstance(grain, int) else grain
     small = rng.random((shape[0] // rows + 2, shape[1] // columns + 2), dtype=np.float32)
@@ -133,7 +145,9 @@ def vertical(stops: list[Rgb], shape: tuple[int, int]) -> Image.Image:
     """Return a vertical gradient through the colours `stops`, RGB (width, height)."""
     column = Image.fromarray(np.array(stops, np.uint8)[:, None, :])
     ramp = np.linspace(0, len(stops) - 1, shape[1])
-    values = np.stack([np.interp(ramp, range(len(stops)), np.array(stops)[:, band]) for band in range(3)], 1)
+    values = np.stack(
+        [np.interp(ramp, range(len(stops)), np.array(stops)[:, band]) for band in range(3)], 1
+    )
     column = Image.fromarray(values.astype(np.uint8)[:, None, :])
     return column.resize(shape, Image.Resampling.NEAREST)
 
@@ -158,3 +172,8 @@ def jitter(tone: Rgb, rng: np.random.Generator, scale: float = 0.05) -> Rgb:
     """Return the colour moved a little, each band by about `scale` of the range."""
     moved = np.array(tone) + rng.normal(0, 255 * scale, 3) * 0.6 + rng.normal(0, 255 * scale) * 0.6
     return tuple(int(value) for value in np.clip(moved, 0, 255))
+
+
+def any_hue(rng: np.random.Generator, strength: float, value: float) -> Rgb:
+    """Return a colour of any hue, of a given saturation and value (0..1)."""
+    return tuple(round(255 * band) for band in colorsys.hsv_to_rgb(rng.random(), strength, value))

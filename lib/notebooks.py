@@ -1,0 +1,114 @@
+"""What a notebook must hold before and after a run, and the form in which its copy is kept."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+from click import ClickException  # papermill's command line prints one as a single line, exit 1
+from nbformat import NotebookNode
+
+INJECTED = "injected-parameters"  # papermill's tag and, here, the id of the cell that it adds
+TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
+OUTPUT = re.compile(r"#\s*output\b")  # `predictions: str = ""  # output: folder of …`
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+PROGRESS = re.compile(r".*\[\d+:\d\d(:\d\d)?[<,].*\]\s*")  # a line of tqdm, with its timings
+WIDGET = "application/vnd.jupyter.widget-view+json"  # a random id, dead without its kernel
+
+
+def refuse(name: str, reason: str) -> NoReturn:
+    """Stop the run with one line."""
+    raise ClickException(f"{name}: {reason}")
+
+
+def parameters_source(nb: NotebookNode, name: str) -> str:
+    """Return the code of the one cell tagged `parameters`; refuse none and more than one."""
+    tagged = [c.source for c in nb.cells if "parameters" in c.metadata.get("tags", [])]
+    if len(tagged) != 1:
+        refuse(name, f"needs exactly one cell tagged parameters, has {len(tagged)}")
+    return tagged[0]
+
+
+def declared(source: str) -> dict[str, tuple[type | None, bool]]:
+    """Return name -> (type, is an output path) of each assignment in the parameters cell.
+
+    The type is the annotation's, else the default's; None where neither is one of TYPES. A
+    parameter is an output when the comment on its line starts with the word `output`.
+    """
+    lines, found = source.splitlines(), {}
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.AnnAssign):
+            target, kind = node.target, TYPES.get(ast.unparse(node.annotation).split("[")[0])
+        elif isinstance(node, ast.Assign):
+            target, kind = node.targets[0], type(ast.literal_eval(node.value))
+        else:
+            continue
+        found[ast.unparse(target)] = (kind, bool(OUTPUT.search(lines[node.end_lineno - 1])))
+    return found
+
+
+def check_parameters(source: str, passed: dict[str, Any], name: str) -> None:
+    """Refuse a parameter that the notebook does not declare, or a value of another type."""
+    known = declared(source)
+    for key, value in passed.items():
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
+            refuse(name, f"unknown parameter {key}; {hint}")
+        kind = known[key][0]
+        fits = kind is None or type(value) is kind or (kind is float and type(value) is int)
+        if not fits:
+            refuse(name, f"parameter {key}: expected {kind.__name__}, got {value!r}")
+
+
+def check_executed(nb: NotebookNode, name: str, output_path: str | None) -> None:
+    """Refuse a run that raised, or that left a code cell out (as `sys.exit(0)` does)."""
+    code = [cell for cell in nb.cells if cell.cell_type == "code" and cell.source.strip()]
+    for number, cell in enumerate(code, start=1):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                print(*output.traceback, sep="\n")
+                reason = " ".join(ANSI.sub("", output.evalue).split())
+                seen = f" (see {output_path})" if output_path else ""
+                refuse(name, f"code cell {number}: {output.ename}: {reason}{seen}")
+        if cell.execution_count is None:
+            refuse(name, f"code cell {number} of {len(code)} was never run")
+
+
+def check_outputs(source: str, passed: dict[str, Any], name: str) -> None:
+    """Refuse a run after which an output that was asked for is missing or an empty folder."""
+    for key, (_, is_output) in declared(source).items():
+        if not is_output or not passed.get(key):
+            continue
+        path = Path(passed[key])
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            refuse(name, f"output {key} is missing: {path}")
+
+
+def normalise(nb: NotebookNode) -> None:
+    """Drop, in place, what differs between two equal runs: times, paths, versions, random ids."""
+    nb.metadata.pop("papermill", None)
+    nb.metadata.pop("widgets", None)
+    nb.metadata.get("language_info", {}).pop("version", None)
+    for cell in nb.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if _steady(output)]
+
+
+def _steady(output: NotebookNode) -> bool:
+    """Take the passing things out of an output, in place; tell whether anything is left."""
+    if output.output_type == "stream" and output.name == "stderr":
+        lines = output.text.splitlines(keepends=True)
+        output.text = "".join(line for line in lines if not PROGRESS.fullmatch(line))
+        return bool(output.text.strip())
+    if "data" in output:
+        output.data.pop(WIDGET, None)
+        return bool(output.data)
+    return True

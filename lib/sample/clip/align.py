@@ -1,0 +1,106 @@
+"""Alignment of the two towers: activations cached at the boundary, then the common training loop."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from lib.boundary import Split
+from lib.sample.clip import towers
+from lib.sample.clip.pictures import Item, render
+
+CHUNK = 16  # pictures rendered and run at once; a small batch stays in the cores' caches
+MAX_TOKENS = 24  # captions of training and evaluation are shorter
+
+_worker: dict[str, Any] = {}  # a rendering process keeps its frozen image bottom here
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Unique captions at the text boundary: hidden (m, l, w) float16, ids (m, l) int64."""
+
+    index: dict[str, int]
+    hidden: torch.Tensor
+    ids: torch.Tensor
+
+
+class CachedBatches:
+    """Training batches over cached pictures and captions (see lib.training.Batches)."""
+
+    def __init__(
+        self, images: torch.Tensor, items: Sequence[Item], texts: Texts, batch: int, seed: int
+    ):
+        """Take activations (n, …) of `items`, in order, and the captions' `texts`."""
+        self.images, self.texts, self.batch, self.seed = images, texts, batch, seed
+        self.steps = len(items) // batch
+        self.captions = np.array([[texts.index[text] for text in i.captions] for i in items])
+        leads = {lead: number for number, lead in enumerate(sorted({i.lead for i in items}))}
+        self.leads = torch.tensor([leads[item.lead] for item in items])
+
+    def epoch(self, number: int) -> Iterator[tuple[Any, Any, torch.Tensor]]:
+        """Yield shuffled batches; each picture comes with one of its captions, drawn anew."""
+        rng = np.random.default_rng([self.seed, 3, number])
+        order = rng.permutation(len(self.leads))[: self.steps * self.batch]
+        for rows in order.reshape(self.steps, self.batch):
+            chosen = self.captions[rows, rng.integers(self.captions.shape[1], size=len(rows))]
+            ids = self.texts.ids[chosen]
+            longest = int((ids != 0).sum(1).max())
+            text = (self.texts.hidden[chosen, :longest], ids[:, :longest])
+            yield self.images[rows], text, self.leads[rows]
+
+
+def cache_images(items: Sequence[Item], size: int, boundary: int, workers: int) -> torch.Tensor:
+    """Render items and return the frozen bottom's activations (n, …) float16, in order.
+
+    Rendering is Python, so it runs in processes; each also runs the bottom, on one core.
+    """
+    chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start, (size, boundary)) as pool:
+        parts = list(tqdm(pool.map(_activations, chunks), total=len(chunks), desc="scenes"))
+    return torch.from_numpy(np.concatenate(parts))
+
+
+def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str]) -> Texts:
+    """Return the unique captions at the frozen boundary of the text tower."""
+    unique = sorted(set(captions))
+    ids = tokenizer(unique)[:, :MAX_TOKENS]
+    lengths = (ids != 0).sum(1)
+    order = torch.argsort(lengths, stable=True)
+    bottom, hidden = split.text_bottom(), None
+    with torch.inference_mode():
+        for rows in tqdm(order.split(64), desc="captions"):
+            longest = int(lengths[rows].max())
+            made, _ = bottom(ids[rows, :longest])
+            if hidden is None:
+                hidden = torch.zeros(len(unique), MAX_TOKENS, made.shape[-1], dtype=torch.float16)
+            hidden[rows, :longest] = made.half()
+    return Texts({text: row for row, text in enumerate(unique)}, hidden.clone(), ids)
+
+
+def pixels(images: Sequence[Any]) -> torch.Tensor:
+    """Return PIL pictures as the vision tower's input (n, 3, h, w), -1..1."""
+    stacked = torch.from_numpy(np.stack([np.asarray(image) for image in images]))
+    return stacked.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def _start(size: int, boundary: int) -> None:
+    """Set up a rendering process: one thread, and the frozen bottom."""
+    torch.set_num_threads(1)
+    model = towers.build_vision(size)
+    _worker["bottom"] = Split.image_only(model, boundary)
+
+
+def _activations(job: tuple[Sequence[Item], int]) -> np.ndarray:
+    """Render a chunk and return its activations."""
+    items, size = job
+    with torch.inference_mode():
+        made = _worker["bottom"](pixels([render(item, size) for item in items]))
+    return made.half().contiguous().numpy()

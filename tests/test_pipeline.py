@@ -1,0 +1,131 @@
+"""dvc.yaml keeps the pipeline's rules, and a killed run is gone on with."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+import yaml
+
+from lib import notebooks, pipeline
+from lib.paths import ROOT
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+STEPS = {name: stage.get("do", stage) for name, stage in STAGES.items()}
+PAPERMILL = {name: step for name, step in STEPS.items() if "papermill " in step["cmd"]}
+MODULES = {name: step for name, step in STEPS.items() if re.match(r"python -m lib", step["cmd"])}
+
+
+def outs_of(step):
+    """Return path -> options of a stage's outputs."""
+    outs = [out if isinstance(out, dict) else {out: {}} for out in step["outs"]]
+    return {path: options for out in outs for path, options in out.items()}
+
+
+@pytest.mark.parametrize("name", PAPERMILL)
+def test_a_notebook_stage_passes_declared_parameters_and_declares_its_files(name):
+    step = PAPERMILL[name]
+    assert step["cmd"].startswith("papermill --engine strict ")
+    source, target = step["cmd"].split()[3:5]
+    passed = dict(re.findall(r"-p (\S+) (\S+)", step["cmd"]))
+    notebook = nbformat.read(ROOT / source, as_version=4)
+    known = notebooks.declared(notebooks.parameters_source(notebook, source))
+    assert set(passed) <= set(known)
+    assert target in outs_of(step)
+    assert {v for k, v in passed.items() if known[k][1]} == set(outs_of(step)) - {target}
+    read = {v for k, v in passed.items() if "/" in v and not known[k][1]}
+    assert read <= set(step["deps"]) | {"${item.root}"}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_stage_depends_on_its_fingerprint_not_on_bytes_of_code(name):
+    step = STEPS[name]
+    if name == "source":
+        return
+    code = re.search(r"notebooks/(\w+)\.ipynb|python -m (lib[\w.]*)", step["cmd"])
+    assert f"artefacts/fingerprints/{code[1] or code[2]}.txt" in step["deps"]
+    if name != "reports":  # it takes prose from the notebooks, and is cheap
+        assert not any(dep.startswith(("lib", "notebooks")) for dep in step["deps"])
+    assert step["params"], "a stage without settings"
+
+
+def test_the_source_stage_covers_every_module_that_a_stage_runs():
+    named = set(STEPS["source"]["cmd"].split())
+    run = {re.search(r"python -m (\S+)", step["cmd"])[1] for step in MODULES.values()}
+    assert run - {"lib.fingerprint"} <= named
+    assert "notebooks/*.ipynb" in named
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_only_reports_write_files_of_git_and_paths_carry_the_profile(name):
+    for path, options in outs_of(STEPS[name]).items():
+        if options.get("cache") is False:
+            assert name == "reports"
+            assert path.startswith("reports/")
+        elif name != "source":
+            assert "${profile}" in path or "sample" in path
+
+
+SLOW = "{python} -c 'import time; time.sleep(0 if open(\"go\").read() else 60)' && echo b > b.txt"
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository of two stages: the first counts its runs, the second is slow until told."""
+    stages = {
+        "first": {"cmd": "echo run >> runs.log; echo a > a.txt", "outs": ["a.txt"]},
+        "second": {
+            "cmd": SLOW.format(python=sys.executable),
+            "deps": ["a.txt"],
+            "outs": ["b.txt"],
+        },
+    }
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}))
+    (tmp_path / "params.yaml").write_text("profile: sample\n")
+    (tmp_path / "go").touch()
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache"))
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_a_killed_run_is_gone_on_with(repository):
+    command = [sys.executable, "-m", "dvc", "repro", "-q"]
+    process = subprocess.Popen(command, cwd=repository, start_new_session=True)
+    deadline = time.monotonic() + 30
+    lock = repository / ".dvc/tmp/rwlock"
+    while "b.txt" not in (lock.read_text() if lock.exists() else ""):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with pytest.raises(pipeline.PipelineError, match=f"going on .process {process.pid}."):
+        pipeline.clear_lock(repository)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert pipeline.clear_lock(repository) == [
+        "removed what a killed run had left in DVC's lock file"
+    ]
+    (repository / "go").write_text("now")
+    assert pipeline.reproduce(repository, ["-q"]) == 0
+    assert (repository / "b.txt").read_text() == "b\n"
+    assert (repository / "runs.log").read_text() == "run\n"  # the finished stage was kept
+
+
+def test_a_lock_of_a_reused_number_or_cut_off_is_removed(tmp_path):
+    lock = tmp_path / ".dvc/tmp/rwlock"
+    lock.parent.mkdir(parents=True)
+    assert pipeline.clear_lock(tmp_path) == []
+    for text in (json.dumps({"write": {"x": {"pid": 1, "cmd": "dvc repro"}}}), '{"read": {"a'):
+        lock.write_text(text)
+        assert len(pipeline.clear_lock(tmp_path)) == 1
+        assert not lock.exists()
+
+
+def test_only_a_real_profile_may_ask_a_hub(monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert pipeline.environment("sample")["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in pipeline.environment("paper")
