@@ -28,6 +28,7 @@ class Split(torch.nn.Module):
     """
 
     def __init__(self, model: torch.nn.Module, image_boundary: int, text_boundary: int):
+        """Freeze the bottom of `model`; ValueError for a boundary that the tower has not."""
         super().__init__()
         self.model = model
         self._image = image_stages(model.visual)
@@ -48,18 +49,9 @@ class Split(torch.nn.Module):
         """The model's temperature, as the training loop expects it."""
         return self.model.logit_scale
 
-    def image_bottom(self, fold: bool = True) -> Callable[[torch.Tensor], torch.Tensor]:
-        """Return the frozen part of the image tower: pixels (n, 3, h, w) -> activations.
-
-        With `fold` a convolutional bottom runs as a copy with batch norms folded into its
-        convolutions, channels last: a third of the time, equal to rounding.
-        """
-        if fold and isinstance(self.model.visual, TimmModel) and self._image_boundary:
-            visual = copy.deepcopy(self.model.visual).to(memory_format=torch.channels_last)
-            fold_batch_norms(visual.trunk)
-            stages = image_stages(visual)[: self._image_boundary]
-            return lambda x: _chain(stages, x.contiguous(memory_format=torch.channels_last))
-        return lambda x: _chain(self._image[: self._image_boundary], x)
+    def image_bottom(self) -> Callable[[torch.Tensor], torch.Tensor]:
+        """Return the frozen part of the image tower: pixels (n, 3, h, w) -> activations."""
+        return image_bottom(self.model.visual, self._image_boundary)
 
     def text_bottom(self) -> Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
         """Return the frozen part of the text tower: ids (n, l) -> (activations, ids)."""
@@ -77,6 +69,19 @@ class Split(torch.nn.Module):
     def _like(self, cached: torch.Tensor) -> torch.Tensor:
         """Return float16 activations in the model's own type; token ids stay as they are."""
         return cached.to(self.logit_scale.dtype) if cached.is_floating_point() else cached
+
+
+def image_bottom(visual: torch.nn.Module, boundary: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the first `boundary` stages of an image tower as a function of pixels.
+
+    A convolutional bottom runs as a copy with batch norms folded into its convolutions, channels
+    last: about half the time, equal to rounding.
+    """
+    if isinstance(visual, TimmModel) and boundary:
+        visual = copy.deepcopy(visual).eval().to(memory_format=torch.channels_last)
+        fold_batch_norms(visual.trunk)
+    stages = image_stages(visual)[:boundary]
+    return lambda x: _chain(stages, x.contiguous(memory_format=torch.channels_last))
 
 
 def _chain(stages: list[Stage], x: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:

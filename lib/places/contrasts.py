@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.places import labels, selective
-from lib.stats import bootstrap_ci, mcnemar, paired_bootstrap, wilson
+from lib.stats import BLOCK_CELLS, mcnemar, paired_bootstrap, wilson
 
 EFFECTS = ("helps", "harms", "changes a wrong answer", "changes nothing")
 
@@ -39,21 +39,48 @@ def summary(
     at `threshold`; seeds are averaged. clusters: group of each post, indexed by id.
     """
     known = predictions[(predictions["split"] == split) & (predictions["y_true"] != "")]
+    known = known.assign(right=(known["y_pred"] == known["y_true"]).astype(float))
+    parts = known.groupby(["system", "variant"], sort=False)
+    right = known.pivot_table("right", "id", ["system", "variant"], sort=False)
+    draws = np.zeros((0, right.shape[1]))
+    if len(right):  # equal for all systems, so that their intervals differ by the systems alone
+        values = np.column_stack([right.to_numpy(), np.ones(len(right))])
+        sums = resampled_sums(values, clusters.loc[right.index].to_numpy(), n)
+        draws = sums[:, :-1] / sums[:, -1:]
     rows = []
-    for (system, variant), part in known.groupby(["system", "variant"], sort=False):
-        right = (part["y_pred"] == part["y_true"]).to_numpy()
-        groups = clusters.loc[part["id"]].to_numpy()
-        accuracy = bootstrap_ci(right.astype(float), None, groups, n)
+    for (system, variant), part in parts:
+        column = draws[:, right.columns.get_loc((system, variant))]
         by_seed = pd.DataFrame([_quality(seeded) for _, seeded in part.groupby("seed")]).mean()
-        over = (part["score"] >= threshold).to_numpy()
-        seeds = part["seed"].nunique()
-        precision = wilson(round(right[over].sum() / seeds), round(over.sum() / seeds))
+        over, seeds = (part["score"] >= threshold).to_numpy(), part["seed"].nunique()
+        hits = part["right"].to_numpy()[over].sum()
+        precision = wilson(round(hits / seeds), round(over.sum() / seeds))
         row = {"system": system, "variant": variant, "posts": part["id"].nunique()}
-        row |= dict(zip(["accuracy", "accuracy_low", "accuracy_high"], accuracy, strict=True))
+        row |= {"accuracy": part["right"].mean()}
+        low, high = np.quantile(column, [0.025, 0.975])
+        row |= {"accuracy_low": low, "accuracy_high": high}
         row |= by_seed.to_dict() | {"coverage": over.mean()}
         row |= dict(zip(["precision", "precision_low", "precision_high"], precision, strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def resampled_sums(values: np.ndarray, clusters: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """Column sums (n, c) of `values` (rows, c) over n bootstrap samples of whole clusters.
+
+    Shares, means and their differences are ratios of such sums, so all resamples come from one
+    product of matrices.
+    """
+    codes = pd.factorize(np.asarray(clusters))[0]
+    k = int(codes.max()) + 1
+    per_cluster = np.zeros((k, values.shape[1]))
+    np.add.at(per_cluster, codes, values)
+    rng, chance = np.random.default_rng(seed), np.full(k, 1 / k)
+    step = max(1, BLOCK_CELLS // k)
+    blocks = [
+        rng.multinomial(k, chance, size=min(step, n - start)) @ per_cluster
+        for start in range(0, n, step)
+    ]
+    return np.concatenate(blocks)
 
 
 def _quality(rows: pd.DataFrame) -> dict[str, float]:

@@ -83,7 +83,7 @@ def precision_by_class(strata: pd.DataFrame, system: str = "image") -> Figure:
 
 def by_threshold(tables: dict[str, pd.DataFrame]) -> Figure:
     """Table 3 of every system drawn: precision, ratio and posts kept over the threshold."""
-    table = pd.concat([t.assign(system=system) for system, t in tables.items()])
+    table = pd.concat([t.assign(system=system, n=t["n"] * 1.0) for system, t in tables.items()])
     enough = table[table["n"] >= FEWEST]
     fig, axes = figures.new(1, 2, (13, 5))
     titles = {"precision": "Share right among the posts kept", "n": "Posts kept"}

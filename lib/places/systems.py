@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 
 from lib.places import fewshot, labels, scoring, selective
 
@@ -143,8 +144,23 @@ def selected(
         p = scoring.conditional_pool(p_img, p_txt, *arguments)
         yield f"conditional_{condition}", p, names, "class"
     tune = posts.labelled("validation")
-    chosen["temperature"] = selective.fit_temperature(z[tune], posts.y[tune])
+    chosen["temperature"] = _top_temperature(z[tune], posts.y[tune])
     yield "image_calibrated", selective.apply_temperature(z, chosen["temperature"]), names, "class"
+
+
+def _top_temperature(z: np.ndarray, y: np.ndarray) -> float:
+    """Temperature at which the best probability is right as often as it says (log loss).
+
+    Unlike the likelihood of the class (`selective.fit_temperature`), it counts the posts of no
+    place, y = -1, on which every confident answer is wrong.
+    """
+    right = z.argmax(axis=1) == y
+
+    def loss(log_t: float) -> float:
+        best = np.clip(scoring.softmax(z / np.exp(log_t)).max(axis=1), 1e-12, 1 - 1e-12)
+        return -float(np.log(np.where(right, best, 1 - best)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded").x))
 
 
 def _weighted(

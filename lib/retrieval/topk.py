@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 CELLS = 1 << 22  # scores held at a time: 16 MB of float32, about what a processor's cache holds
+BLOCK = 1 << 21  # numbers of an image block: 8 MB, 4,096 rows of 512
 GROUP = 8  # scores that are compared with the floor by their maximum
 LAST_ID = (1 << 32) - 1
 LOWEST = torch.finfo(torch.float32).min
@@ -70,7 +71,8 @@ def search(
     if all(bias is None for bias in biases.values()):
         reference = None
     rows = len(wanted) + (0 if reference is None else len(reference))
-    step = max(GROUP, min(_padded(len(images)), CELLS // rows // GROUP * GROUP))
+    step = min(len(images), CELLS // rows, BLOCK // images.shape[1])
+    step = max(GROUP, _padded(step))
     scores = torch.empty(len(wanted) * step, device=device)
     work = torch.empty_like(scores) if any(biases.values()) else scores
     best = {name: _Best(len(wanted), min(k, len(images)), device) for name in biases}
@@ -95,7 +97,7 @@ def search(
 
 
 def _check(queries: np.ndarray, images: np.ndarray, k: int, bank: np.ndarray | None) -> None:
-    named = {"queries": queries, "images": images} | ({} if bank is None else {"bank": bank})
+    named = {"images": images, "queries": queries} | ({} if bank is None else {"bank": bank})
     for name, array in named.items():
         if array.ndim != 2 or not len(array):
             raise ValueError(f"{name}: must be a non-empty 2-d array, got shape {array.shape}")
@@ -122,7 +124,7 @@ def _padded(rows: int) -> int:
 
 
 class _Blocks:
-    """Reads blocks of images as unit rows in float32, padded to a multiple of GROUP rows."""
+    """Reads blocks of images as unit rows in float32, padded to whole groups."""
 
     def __init__(self, images: np.ndarray, step: int, device: str):
         self.images, self.step = images, step

@@ -39,9 +39,10 @@ def degrade(image: Image.Image, rng: np.random.Generator, strength: float) -> Im
     if rng.random() < 0.6 * strength:
         image = _vignetted(image, rng.uniform(0.2, 0.75) * strength)
     if rng.random() < 0.35 * strength:
-        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.6) * strength))
+        image = image.filter(ImageFilter.BoxBlur(rng.uniform(0.5, 1.8) * strength))  # out of focus
     image = _noisy(image, rng, rng.uniform(1, 12) * strength)
-    return recompress(image, int(rng.integers(92 - round(52 * strength), 95)))
+    quality = int(rng.integers(92 - round(52 * strength), 95))
+    return recompress(image, quality) if rng.random() < 0.3 + 0.7 * strength else image
 
 
 def recompress(image: Image.Image, quality: int) -> Image.Image:

@@ -42,6 +42,7 @@ class _Item:
     """A pictogram on its way into the picture; lengths in pixels."""
 
     emoji: str
+    artist: str
     kind: str
     height: float
     picture: Image.Image | None = None
@@ -89,7 +90,7 @@ def compose(scene: Scene, size: int = 300) -> Image.Image:
         items = items[1:]
     placed: list[_Item] = []
     for item in items:
-        _place(item, scene, rng, size, backdrop.horizon, placed)
+        _place(item, rng, size, backdrop.horizon, placed)
         placed.append(item)
     depth = {"sky": 0, "flyer": 1}
     for item in sorted(placed, key=lambda i: (depth.get(i.kind, 2), i.base)):
@@ -120,17 +121,14 @@ def _sized(
             height = rng.uniform(0.34, 0.5) if rank == 0 else rng.uniform(0.18, 0.28)
         elif rank == 0:
             height = max(height, 0.32)
-        items.append(_Item(emoji, kind, float(np.clip(height, SMALLEST, TALLEST)) * size))
+        items.append(
+            _Item(emoji, scene.artist, kind, float(np.clip(height, SMALLEST, TALLEST)) * size)
+        )
     return items
 
 
 def _place(
-    item: _Item,
-    scene: Scene,
-    rng: np.random.Generator,
-    size: int,
-    horizon: float,
-    placed: list[_Item],
+    item: _Item, rng: np.random.Generator, size: int, horizon: float, placed: list[_Item]
 ) -> None:
     """Give an item its picture and its place, trying a few times to hide nothing."""
     best, first = None, not placed
@@ -145,7 +143,7 @@ def _place(
             break
     item.x, item.base, item.height, wide = best[1]
     flip = rng.random() < 0.5 and pictograms.may_flip(item.emoji)
-    item.picture = _drawing(item.emoji, scene.artist, item.height, wide, flip, item.kind == "sign")
+    item.picture = _drawing(item, wide, flip)
 
 
 def _spot(
@@ -153,7 +151,7 @@ def _spot(
 ) -> tuple[float, float, float, float]:
     """Return a trial place: centre x, foot y, height and width, px."""
     level, height = horizon * size, item.height
-    drawing = pictograms.outline(item.emoji, "twemoji")
+    drawing = pictograms.outline(item.emoji, item.artist)
     ratio = drawing.width / drawing.height
     spread = 0.2 if first else 0.47
     if item.kind == "sky":
@@ -189,12 +187,11 @@ def _hidden(trial: tuple[float, float, float, float], other: _Item) -> float:
     return max(across, 0) * max(down, 0) / area
 
 
-def _drawing(
-    emoji: str, artist: str, height: float, wide: float, flip: bool, card: bool
-) -> Image.Image:
+def _drawing(item: _Item, wide: float, flip: bool) -> Image.Image:
     """Return the picture of an item, within height x wide px; signs are put on a card."""
-    picture = pictograms.draw(emoji, artist, max(8, round(max(height, wide))))
-    if card:
+    longest = max(8, round(max(item.height, wide)))
+    picture = pictograms.draw(item.emoji, item.artist, longest)
+    if item.kind == "sign":
         return _card(picture)
     return picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else picture
 
@@ -218,7 +215,7 @@ def _paste(image: Image.Image, item: _Item, tint: Rgb, size: int) -> None:
     left, top = round(item.x - picture.width / 2), round(item.base - picture.height)
     if item.kind in ("thing", "person", "face", "sign"):
         wide, high = round(picture.width * 1.12), max(4, round(picture.width * 0.13))
-        shadow = _shadow().resize((wide, high))
+        shadow = _shadow().resize((wide, high), Image.Resampling.BILINEAR)
         image.paste(
             (12, 14, 22), (round(item.x - wide / 2), round(item.base - high * 0.62)), shadow
         )
@@ -230,7 +227,7 @@ def _paste(image: Image.Image, item: _Item, tint: Rgb, size: int) -> None:
 def _waterline(image: Image.Image, item: _Item) -> None:
     """Let water lap at the foot of a floating thing, in place."""
     wide, high = round(item.picture.width * 1.15), max(5, round(item.picture.height * 0.13))
-    foam = _shadow().resize((wide, high))
+    foam = _shadow().resize((wide, high), Image.Resampling.BILINEAR)
     spot = (round(item.x - wide / 2), round(item.base - high * 0.55))
     image.paste((208, 232, 242), spot, foam)
 

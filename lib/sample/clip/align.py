@@ -1,4 +1,4 @@
-"""Alignment of the two towers: activations cached at the boundary, then the common training loop."""
+"""Alignment of the two towers: activations cached at the boundary, then the common loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from lib.boundary import Split
+from lib.boundary import Split, image_bottom
 from lib.sample.clip import towers
 from lib.sample.clip.pictures import Item, render
 
@@ -59,7 +59,7 @@ class CachedBatches:
 def cache_images(items: Sequence[Item], size: int, boundary: int, workers: int) -> torch.Tensor:
     """Render items and return the frozen bottom's activations (n, …) float16, in order.
 
-    Rendering is Python, so it runs in processes; each also runs the bottom, on one core.
+    Composing is Python, so it runs in processes; each also runs the bottom, on one core.
     """
     chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
     context = multiprocessing.get_context("spawn")
@@ -94,8 +94,7 @@ def pixels(images: Sequence[Any]) -> torch.Tensor:
 def _start(size: int, boundary: int) -> None:
     """Set up a rendering process: one thread, and the frozen bottom."""
     torch.set_num_threads(1)
-    model = towers.build_vision(size)
-    _worker["bottom"] = Split.image_only(model, boundary)
+    _worker["bottom"] = image_bottom(towers.vision(1, size), boundary)
 
 
 def _activations(job: tuple[Sequence[Item], int]) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any
 import open_clip
 import torch
 from open_clip.model import set_model_preprocess_cfg
+from open_clip.timm_model import TimmModel
 from open_clip.transform import PreprocessCfg
 
 VISION = "tf_efficientnet_lite0"
@@ -58,6 +59,13 @@ def build(dim: int, image_size: int, seed: int) -> torch.nn.Module:
     cfg = PreprocessCfg(size=image_size, mean=half, std=half, resize_mode="squash")
     set_model_preprocess_cfg(model, vars(cfg))
     return model.eval()
+
+
+def vision(dim: int, image_size: int) -> torch.nn.Module:
+    """Return the vision tower alone, with its pretrained trunk."""
+    tower = TimmModel(VISION, dim, image_size, pool="avg", proj="linear")
+    load_vision(tower.trunk)
+    return tower.eval()
 
 
 def text_folder() -> Path:

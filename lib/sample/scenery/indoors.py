@@ -54,7 +54,9 @@ def _sweep(rng: np.random.Generator, size: int) -> Image.Image:
     )
     wide = round(size * rng.uniform(1.0, 1.6))
     left, top = (round(rng.uniform(-0.6, 0.2) * size) for _ in range(2))
-    image.paste(blend(tone, WHITE, 0.6), (left, top), glow().resize((wide, wide)))
+    image.paste(
+        blend(tone, WHITE, 0.6), (left, top), glow().resize((wide, wide), Image.Resampling.BILINEAR)
+    )
     return image
 
 
@@ -195,7 +197,11 @@ def _gallery(rng: np.random.Generator, size: int, level: int) -> Image.Image:
         image.paste(canvas, (round(x), round(top)))
     for x in rng.uniform(0.1, 0.9, 3):
         wide = round(size * 0.5)
-        image.paste(WHITE, (round(x * size - wide / 2), -wide // 3), glow().resize((wide, wide)))
+        image.paste(
+            WHITE,
+            (round(x * size - wide / 2), -wide // 3),
+            glow().resize((wide, wide), Image.Resampling.BILINEAR),
+        )
     return image
 
 
@@ -274,7 +280,7 @@ def _sidelight(image: Image.Image, rng: np.random.Generator) -> None:
     ramp = Image.fromarray(np.linspace(rng.uniform(30, 70), 0, size).astype(np.uint8)[None, :])
     if rng.random() < 0.5:
         ramp = ramp.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    image.paste(BLACK, (0, 0), ramp.resize((size, size)))
+    image.paste(BLACK, (0, 0), ramp.resize((size, size), Image.Resampling.NEAREST))
 
 
 def _spotlight(image: Image.Image, rng: np.random.Generator, level: int) -> None:
@@ -290,5 +296,5 @@ def _spotlight(image: Image.Image, rng: np.random.Generator, level: int) -> None
         draw.polygon([(x / 2, y / 2) for x, y in corners], fill=52)
         oval = (foot - wide, low - wide * 0.28, foot + wide, low + wide * 0.28)
         draw.ellipse(tuple(value / 2 for value in oval), fill=90)
-        mask = mask.filter(ImageFilter.GaussianBlur(3)).resize((size, size))
+        mask = mask.filter(ImageFilter.BoxBlur(3)).resize((size, size), Image.Resampling.BILINEAR)
         image.paste(blend(any_hue(rng, 0.25, 1.0), (255, 250, 225), 0.5), (0, 0), mask)

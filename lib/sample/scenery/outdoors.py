@@ -20,6 +20,8 @@ from lib.sample.scenery.paintbox import (
     vertical,
 )
 
+SMOOTH = Image.Resampling.BILINEAR  # for soft sprites, which bicubic makes no finer
+
 
 def paint(
     row: dict[str, str], light: dict[str, str], rng: np.random.Generator, size: int, horizon: float
@@ -100,7 +102,7 @@ def _heavens(
         )
         tone = {"sun": (255, 244, 200), "moon": (240, 240, 225)}[light["body"]]
         radius = size * rng.uniform(0.025, 0.055)
-        halo = glow().resize((round(radius * 9),) * 2)
+        halo = glow().resize((round(radius * 9),) * 2, SMOOTH)
         image.paste(tone, (round(x - radius * 4.5), round(y - radius * 4.5)), halo)
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=tone)
     tone = colour(light["cloud"])
@@ -108,7 +110,9 @@ def _heavens(
         wide = size * rng.uniform(0.22, 0.6)
         y = rng.uniform(-0.05, 0.72) * level
         wide *= 1 - 0.5 * max(0.0, y / level)  # clouds further off stand lower and look smaller
-        shape = cloud(int(rng.integers(2 * VARIANTS))).resize((round(wide), round(wide * 0.42)))
+        shape = cloud(int(rng.integers(2 * VARIANTS))).resize(
+            (round(wide), round(wide * 0.42)), SMOOTH
+        )
         shape = shape.point(fade(rng.uniform(0.5, 0.95)))
         image.paste(tone, (round(rng.uniform(-0.15, 0.85) * size), round(y)), shape)
 
