@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -41,6 +40,7 @@ INK, MUTED, FAINT = "#222222", "#6B6B6B", "#D9D9D9"
 PAPER = "#8C8C8C"  # numbers of the publication are always this grey
 LINE_STYLES = ("-", "--", "-.", ":")
 STAMP = "sample corpus"
+METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 STAMP_INCHES = 0.24  # strip kept free under a figure for the stamp
 BLUR_SHARE = 0.06  # blur radius of a hidden picture as a share of its longer side
 
@@ -80,15 +80,8 @@ RC = {
 }
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """House style inside a `with` block; the caller's settings come back afterwards."""
-    with mpl.rc_context(RC):
-        yield
-
-
-def use_style() -> None:
-    """House style for the rest of the process (the set-up cell of a notebook)."""
+def style() -> None:
+    """House style for the rest of the process: titles and legends read it when they are made."""
     mpl.rcParams.update(RC)
 
 
@@ -99,9 +92,9 @@ def new(
 
     The figure belongs to no window manager, so nothing needs closing and a notebook shows it once.
     """
-    with style():
-        fig = Figure(figsize=size or RC["figure.figsize"], layout="constrained")
-        return fig, fig.subplots(rows, columns, **kwargs)
+    style()
+    fig = Figure(figsize=size or RC["figure.figsize"], layout="constrained")
+    return fig, fig.subplots(rows, columns, **kwargs)
 
 
 def stamp(fig: Figure, text: str = STAMP) -> None:
@@ -124,8 +117,7 @@ def show(fig: Figure) -> DisplayImage:
     from IPython.display import Image as DisplayImage
 
     buffer = io.BytesIO()
-    with style():
-        fig.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return DisplayImage(buffer.getvalue(), alt=fig.get_label())
 
 
@@ -139,14 +131,11 @@ def save(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {suffix: folder / f"{name}.{suffix}" for suffix in ("svg", "png", "csv")}
-    with style():
-        for suffix, metadata in (
-            ("svg", {"Date": None, "Creator": None}),
-            ("png", {"Software": None}),
-        ):
-            buffer = io.BytesIO()
-            fig.savefig(buffer, format=suffix, metadata=metadata, dpi=160)
-            _replace(paths[suffix], buffer.getvalue())
+    style()
+    for suffix, metadata in METADATA.items():
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format=suffix, metadata=metadata, dpi=160)
+        _replace(paths[suffix], buffer.getvalue())
     text = data.round(digits).to_csv(index=False, lineterminator="\n")
     _replace(paths["csv"], text.encode())
     return paths

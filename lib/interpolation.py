@@ -19,8 +19,8 @@ AlphaOf = Callable[[str], float]
 
 IMAGE = ("visual.",)
 SCALE = ("logit_scale", "logit_bias")
-# A block's number, in open_clip (resblocks), timm (blocks) and Hugging Face (layer) towers.
-BLOCK = re.compile(r"(?:^|\.)(?:resblocks|blocks|layers|layer)\.(\d+)\.")
+# A block's number, in open_clip (resblocks), timm (blocks), Hugging Face and ResNet (layer) towers.
+BLOCK = re.compile(r"(?:^|\.)(?:resblocks\.|blocks\.|layers?\.|layer)(\d+)\.")
 # What comes before the first block; everything else outside the blocks comes after the last.
 STEM = re.compile(
     r"embed|conv1\.|conv_stem\.|(?:^|\.)bn1\.|ln_pre\.|attn_mask|token_type|position_ids|patch"
@@ -80,16 +80,16 @@ def relative_depths(names: Iterable[str]) -> dict[str, float]:
     """
     names = list(names)
     blocks = {name: int(found[1]) for name in names if (found := BLOCK.search(name))}
-    last = {True: 0, False: 0}
-    for name, block in blocks.items():
-        tower = name.startswith(IMAGE)
-        last[tower] = max(last[tower], block)
-    return {name: _depth(name, blocks.get(name), last[name.startswith(IMAGE)]) for name in names}
+    order: dict[bool, list[int]] = {
+        tower: sorted({block for name, block in blocks.items() if name.startswith(IMAGE) is tower})
+        for tower in (True, False)
+    }
+    return {name: _depth(name, blocks.get(name), order[name.startswith(IMAGE)]) for name in names}
 
 
-def _depth(name: str, block: int | None, last: int) -> float:
+def _depth(name: str, block: int | None, blocks: list[int]) -> float:
     if block is not None:
-        return block / last if last else 1.0
+        return blocks.index(block) / (len(blocks) - 1) if len(blocks) > 1 else 1.0
     return 0.0 if STEM.search(name) and not name.startswith(SCALE) else 1.0
 
 

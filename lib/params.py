@@ -1,7 +1,8 @@
 """Typed settings: a section of a YAML file becomes a frozen dataclass, or one clear line.
 
 `params.yaml` is what DVC sees; `profiles/smoke.yaml` is what a notebook uses by default. A module
-that has settings defines its dataclass beside its code; `SECTIONS` names them all.
+that has settings defines its dataclass beside its code; tests/test_params.py lists them all, since
+a list here would be code that every stage uses.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import dataclasses
 import difflib
 import types
 import typing
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -171,13 +171,3 @@ def _nearest(key: str, known: typing.Iterable[str]) -> str:
     """Return "; did you mean …?" where a known key is close to the one given."""
     close = difflib.get_close_matches(str(key), [str(name) for name in known], n=1)
     return f"; did you mean {close[0]}?" if close else ""
-
-
-# Section of params.yaml -> the dataclass that reads it. A test loads every one of them.
-SECTIONS: dict[str, str] = {}
-
-
-def settings_class(section: str) -> type:
-    """Return the dataclass registered for a section of params.yaml."""
-    module, _, name = SECTIONS[section].partition(":")
-    return getattr(import_module(module), name)

@@ -195,7 +195,7 @@ FOLDER = nbformat.v4.new_output("stream", name="stdout", text="saved /home/me/x"
         (execution, set_count(7), "execution counts are"),
         (execution, set_output(ERROR), "code cell 2 stores an error: ValueError"),
         (portability, set_output(FOLDER), "cell 4 holds an absolute path"),
-        (portability, set_source(3, "x = '/work/x'"), "cell 4 holds an absolute path"),
+        (portability, set_source(3, "x = '/home/me/x'"), "cell 4 holds an absolute path"),
         (portability, set_source(3, "!ls"), "cell 4 calls the shell"),
         (proportions, cut, "8 cells, not 20 to 40"),
         (proportions, talk, "60% prose"),

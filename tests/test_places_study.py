@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.places import claims, contrasts, labels, study
+from lib.places import claims, contrasts, inputs, judging, labels, study
 from lib.places.systems import COLUMNS, Features, ZeroShotPlaces
 
 SETTINGS = ZeroShotPlaces(
@@ -308,3 +308,39 @@ def test_summary_averages_seeds_and_leaves_out_other_posts(answers):
     assert table.loc["image", ["accuracy", "coverage"]].tolist() == [0.5, 0.0]
     assert table.loc["caption", ["accuracy", "coverage", "precision"]].tolist() == [0.5, 1.0, 0.5]
     assert np.isnan(table.loc["image", "precision"])
+
+
+def label_file(path, rows, annotator):
+    table = pd.DataFrame(rows, columns=["id", "label"]).assign(annotator=annotator, time="")
+    labels.write_labels(table, path)
+
+
+def test_annotators_replace_the_gold_labels(toy, tmp_path):
+    pairs = toy[0].assign(label="/s/sky")
+    label_file(tmp_path / "ann.csv", [("0001", "/b/bridge"), ("0002", "none")], "ann")
+    label_file(tmp_path / "bob.csv", [("0001", "/b/bridge"), ("0002", "/s/sky")], "bob")
+    table, judgements = inputs.judged(pairs, tmp_path, str(tmp_path))
+    answer = table.set_index("id")["label"]
+    assert answer[["0000", "0001", "0002"]].tolist() == ["", "/b/bridge", "none"]
+    assert judging.agreement(judgements)["n"].tolist() == [2]
+
+
+def test_a_second_gold_file_is_compared_and_changes_nothing(toy, tmp_path):
+    pairs, _ = toy
+    label_file(tmp_path / "gold_second.csv", [("0001", "none"), ("gone", "none")], "second")
+    table, judgements = inputs.judged(pairs, tmp_path)
+    assert table["label"].equals(pairs["label"])
+    assert judgements["annotator"].value_counts().to_dict() == {"gold": N, "second": 1}
+
+
+def test_bad_label_folders_are_named(toy, tmp_path):
+    with pytest.raises(ValueError, match="holds no annotator's CSV file"):
+        inputs.judged(toy[0], tmp_path, str(tmp_path))
+    label_file(tmp_path / "ann.csv", [("nobody", "none")], "ann")
+    with pytest.raises(ValueError, match="post nobody is judged but is not in the pairs"):
+        inputs.judged(toy[0], tmp_path, str(tmp_path))
+
+
+def test_pairs_without_embeddings_are_refused():
+    with pytest.raises(ValueError, match="pairs and embeddings belong together"):
+        inputs.load("profiles/smoke.yaml", SETTINGS, pairs="data/pairs.parquet")

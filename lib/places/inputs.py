@@ -14,7 +14,7 @@ from lib.data.splits import split_groups
 from lib.embed import embed_pairs
 from lib.embeddings import read_embeddings
 from lib.encoders import encode_texts, load_encoder
-from lib.places.judging import read_labels
+from lib.places.labels import read_labels
 from lib.places.study import prompt_features
 from lib.places.systems import Features, ZeroShotPlaces
 from lib.sample.tiny import tiny_clip
@@ -56,7 +56,7 @@ def load(
     table = read_pairs(paths.resolve(pairs))
     if "label" not in table:
         table = table.assign(label="")
-    table, judgements = _judged(table, labels)
+    table, judgements = judged(table, folder, labels)
     found = [_features(name, f"{embeddings}/{name}", pairs, settings) for name in settings.encoders]
     return Inputs(table, folder, judgements, found, (folder / "card.json").is_file())
 
@@ -78,11 +78,18 @@ def smoke(config: str, root: Path) -> tuple[str, str]:
     return str(pairs), str(folder)
 
 
-def _judged(table: pd.DataFrame, labels: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The pairs with the annotators' labels in place of their own, and all judgements."""
+def judged(table: pd.DataFrame, root: Path, labels: str = "") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The pairs with the label to be used, and all judgements (id, label, annotator, time).
+
+    labels: folder of annotators' files, whose answers replace the pairs' own (the most frequent;
+    a tie goes to the first given). "" = the pairs' gold labels, which other `gold*.csv` files in
+    the data set's root are compared with but do not change.
+    """
     if not labels:
-        gold = table.loc[table["label"] != "", ["id", "label"]]
-        return table, gold.assign(annotator="gold", time="").reset_index(drop=True)
+        gold = table.loc[table["label"] != "", ["id", "label"]].assign(annotator="gold", time="")
+        others = [read_labels(file) for file in sorted(root.glob("gold_*.csv"))]
+        judgements = pd.concat([gold, *others], ignore_index=True)
+        return table, judgements[judgements["id"].isin(table["id"])].reset_index(drop=True)
     files = sorted(paths.resolve(labels).glob("*.csv"))
     if not files:
         raise ValueError(f"{labels}: holds no annotator's CSV file")
@@ -90,7 +97,6 @@ def _judged(table: pd.DataFrame, labels: str) -> tuple[pd.DataFrame, pd.DataFram
     unknown = judgements.loc[~judgements["id"].isin(table["id"]), "id"]
     if len(unknown):
         raise ValueError(f"{labels}: post {unknown.iloc[0]} is judged but is not in the pairs")
-    # Most frequent answer; a tie goes to the answer that comes first.
     answer = judgements.groupby("id", sort=False)["label"].agg(lambda x: x.value_counts().index[0])
     return table.assign(label=table["id"].map(answer).fillna("").astype(str)), judgements
 

@@ -47,6 +47,7 @@ def classified(table: pd.DataFrame) -> Figure:
     )
     for ax, encoder in zip(axes.flat, encoders, strict=True):
         part = table[table["encoder"] == encoder].rename(columns={"share": "value"})
+        ax.set_ylim(0, 1.02)  # before the names are placed
         figures.curves(ax, part, "threshold", "value", "prompts", band=True)
         paper = part.dropna(subset="paper")
         marks = {"raw": "D", "natural": "s"}
@@ -55,7 +56,7 @@ def classified(table: pd.DataFrame) -> Figure:
                 rows["threshold"], rows["paper"], marks[prompts], color=figures.PAPER,
                 markerfacecolor="white", markeredgewidth=1.3, label=f"paper, {prompts}",
             )  # fmt: skip
-        ax.set(title=encoder, xlabel="probability at least", ylim=(0, 1.02))
+        ax.set(title=encoder, xlabel="probability at least")
         ax.set_xticks(sorted(part["threshold"].unique()))
     axes.flat[0].set_ylabel("share of posts classified")
     axes.flat[0].legend(fontsize=8)
@@ -81,14 +82,17 @@ def precision_by_class(strata: pd.DataFrame, system: str = "image") -> Figure:
     return fig
 
 
-def by_threshold(tables: dict[str, pd.DataFrame]) -> Figure:
-    """Table 3 of every system drawn: precision, ratio and posts kept over the threshold."""
-    table = pd.concat([t.assign(system=system, n=t["n"] * 1.0) for system, t in tables.items()])
-    enough = table[table["n"] >= FEWEST]
-    fig, axes = figures.new(1, 2, (13, 5))
-    titles = {"precision": "Share right among the posts kept", "n": "Posts kept"}
+def by_threshold(tables: dict[str, pd.DataFrame], systems: Sequence[str]) -> Figure:
+    """Table 3 of `systems` drawn: precision and share of posts kept over the threshold."""
+    chosen = [tables[system].assign(system=system) for system in systems if system in tables]
+    table = pd.concat(chosen, ignore_index=True)
+    table = table[table["threshold"] < 1].assign(kept=table["n"] / table["n"].max())
+    fig, axes = figures.new(1, 2, (13, 4.8))
+    titles = {"precision": "Share right among the posts kept", "kept": "Share of posts kept"}
     for ax, (y, title) in zip(axes, titles.items(), strict=True):
-        figures.curves(ax, enough if y == "precision" else table, "threshold", y, "system")
+        ax.set_ylim(0, 1.02)
+        drawn = table[table["n"] >= FEWEST] if y == "precision" else table
+        figures.curves(ax, drawn, "threshold", y, "system")
         ax.set(xlabel="threshold", title=title)
     return fig
 
@@ -123,8 +127,13 @@ def confidence(tested: pd.DataFrame, systems: Sequence[str]) -> Figure:
     return fig
 
 
-def weights(grid: pd.DataFrame, paper_weight: float) -> Figure:
-    """Accuracy on the fitting folds over the weight of the picture; one panel a pool."""
+def weights(grid: pd.DataFrame, paper_weight: float, prompts: str) -> Figure:
+    """Accuracy on the fitting folds over the weight of the picture; one panel a pool.
+
+    One line an encoder, at prompt set `prompts`; the band spans the folds.
+    """
+    grid = grid[grid["variant"].str.endswith(f"/{prompts}")]
+    grid = grid.assign(variant=grid["variant"].str.rpartition("/")[0])
     table = grid.groupby(["system", "variant", "w_img"])["accuracy"].agg(["mean", "min", "max"])
     table = table.reset_index()
     table = table.rename(columns={"mean": "accuracy", "min": "low", "max": "high"})

@@ -8,12 +8,15 @@ A run is a table of `query, image, rank, score` with at most 100 rows a query, t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from lib.metrics import mrr, recall_at_k
-from lib.retrieval.topk import TopK
+
+if TYPE_CHECKING:  # torch takes seconds to import and nothing here computes with it
+    from lib.retrieval.topk import TopK
 
 CUTOFF = 100
 KS = (1, 5, 10, 50, 100)
@@ -35,7 +38,9 @@ def run_frame(found: TopK, queries: Sequence[str], images: Sequence[str]) -> pd.
     )
 
 
-def truth_frame(queries: Sequence[str], images: Sequence[str], titles: Sequence[str] | None = None):
+def truth_frame(
+    queries: Sequence[str], images: Sequence[str], titles: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return the truth: query, image.
 
     queries[i] belongs to images[i]. With `titles` (any match) a query's right images are those of

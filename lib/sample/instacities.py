@@ -8,6 +8,7 @@ and gold_second.csv (id, label, annotator, time) and card.json, which says what 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import sys
@@ -27,6 +28,7 @@ from lib.sample.posts import NONE, Post, Settings, neighbours, plan
 SECTION = "sample.instacities"
 CITY, VERSION = "newyork", 1
 SIZE = 300  # px, as in img_resized
+CHUNK = 128  # posts that a process takes at a time
 LICENCE = "CC BY-SA 4.0 where adapted from OpenMoji, CC BY 4.0 where adapted from Twemoji"
 
 
@@ -142,8 +144,10 @@ def _write_posts(posts: list[Post], folder: Path, workers: int, progress: bool) 
         for post in tqdm(posts, **bar):
             write_post(post, str(folder))
         return
+    # Posts of one kind go to one process: each drawing is rasterised in as few as possible.
+    alike = sorted(posts, key=lambda post: (post.scene.artist, post.topic))
     with ProcessPoolExecutor(workers) as pool:
-        for _ in tqdm(pool.map(write_post, posts, folders, chunksize=32), **bar):
+        for _ in tqdm(pool.map(write_post, alike, folders, chunksize=CHUNK), **bar):
             pass
 
 
@@ -171,11 +175,19 @@ SMOKE = Settings(
 def smoke_corpus() -> Path:
     """Return the folder of a corpus of 60 posts, made in seconds if it is not there yet."""
     out = paths.scratch("smoke") / "instacities"
-    if (out / "card.json").is_file():
-        made = json.loads((out / "card.json").read_text(encoding="utf-8"))
-        if (made["version"], made["settings"]) == (VERSION, _recorded(SMOKE)):
-            return out
-    return build(SMOKE, out, progress=False)
+    with open(out.with_name("instacities.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # notebooks and tests may ask at the same time
+        if not _is_smoke(out / "card.json"):
+            build(SMOKE, out, progress=False)
+    return out
+
+
+def _is_smoke(file: Path) -> bool:
+    """Return whether a data card is that of the smoke corpus as it would be made now."""
+    if not file.is_file():
+        return False
+    made = json.loads(file.read_text(encoding="utf-8"))
+    return (made["version"], made["settings"]) == (VERSION, _recorded(SMOKE))
 
 
 def main(arguments: list[str] | None = None) -> int:

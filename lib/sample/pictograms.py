@@ -26,7 +26,7 @@ LICENCES = {
     "Licence: CC BY-SA 4.0",
     "twemoji": "Graphics by Twitter, Inc and other contributors (Twemoji). Licence: CC BY 4.0",
 }
-BASE_SIZE = 192  # px, longest side of the one rasterised copy that every size is scaled from
+BASE_SIZE = 168  # px, longest side of the one rasterised copy that every size is scaled from
 OUTLINE_ALPHA = 24  # alpha (0..255) from which a pixel counts as drawn
 PROBE_SIZE = 32  # px of the first, coarse rasterisation, which only finds the outline
 # Groups and subgroups that are signs, not things, or that come in too many near-copies.
