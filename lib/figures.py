@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -80,7 +81,14 @@ RC = {
 }
 
 
-def style() -> None:
+@contextmanager
+def style() -> Iterator[None]:
+    """House style inside a `with` block; the caller's settings come back afterwards."""
+    with mpl.rc_context(RC):
+        yield
+
+
+def use_style() -> None:
     """House style for the rest of the process: titles and legends read it when they are made."""
     mpl.rcParams.update(RC)
 
@@ -92,7 +100,7 @@ def new(
 
     The figure belongs to no window manager, so nothing needs closing and a notebook shows it once.
     """
-    style()
+    use_style()
     fig = Figure(figsize=size or RC["figure.figsize"], layout="constrained")
     return fig, fig.subplots(rows, columns, **kwargs)
 
@@ -131,7 +139,7 @@ def save(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths = {suffix: folder / f"{name}.{suffix}" for suffix in ("svg", "png", "csv")}
-    style()
+    use_style()
     for suffix, metadata in METADATA.items():
         buffer = io.BytesIO()
         fig.savefig(buffer, format=suffix, metadata=metadata, dpi=160)

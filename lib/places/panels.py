@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from IPython.display import Image
 from matplotlib.figure import Figure
 
 from lib import figures
@@ -19,6 +20,14 @@ from lib.stats import wilson
 FEWEST = 10  # posts below which a share is not drawn
 CAPTION_SHOWN = 60  # characters
 NOTE = {"textcoords": "offset points", "color": figures.MUTED, "fontsize": 8}
+
+
+def show(fig: Figure, alt: str, sample: bool) -> Image:
+    """A figure as a picture for a notebook, stamped when it is of a sample corpus."""
+    fig.set_label(alt)
+    if sample:
+        figures.stamp(fig)
+    return figures.show(fig)
 
 
 def table1(predictions: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:

@@ -14,7 +14,6 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -185,10 +184,3 @@ def _groups() -> dict[str, tuple[str, str]]:
     return {
         e: (g, s) for e, g, s in zip(table["emoji"], table["group"], table["subgroup"], strict=True)
     }
-
-
-def similarity(first: Image.Image, second: Image.Image) -> float:
-    """Return the cosine of two drawings' coarse colours (0..1), for checks that they differ."""
-    small = [np.asarray(image.convert("RGBA").resize((16, 16)), float) for image in (first, second)]
-    a, b = (array.ravel() / 255 for array in small)
-    return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-9))
