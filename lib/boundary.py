@@ -92,7 +92,7 @@ def _chain(stages: list[Stage], x: torch.Tensor, *context: torch.Tensor) -> torc
 
 
 def image_stages(visual: torch.nn.Module) -> list[Stage]:
-    """Return an image tower as stages: stem, each block, head (timm EfficientNets, ViTs)."""
+    """Return an image tower as stages: stem, blocks, (pool), head: timm EfficientNets and ViTs."""
     if isinstance(visual, TimmModel):
         trunk = visual.trunk
         blocks = [block for stage in trunk.blocks for block in stage]
@@ -100,7 +100,8 @@ def image_stages(visual: torch.nn.Module) -> list[Stage]:
             (lambda x: trunk.bn1(trunk.conv_stem(x)), [trunk.conv_stem, trunk.bn1]),
             *((block, [block]) for block in blocks),
             (lambda x: trunk.bn2(trunk.conv_head(x)), [trunk.conv_head, trunk.bn2]),
-            (lambda x: visual.head(trunk.forward_head(x)), [visual.head]),
+            (trunk.forward_head, [trunk.global_pool]),
+            (visual.head, [visual.head]),
         ]
     if isinstance(visual, VisionTransformer):
         stem = [visual.conv1, visual.class_embedding, visual.positional_embedding, visual.ln_pre]
@@ -114,7 +115,7 @@ def image_stages(visual: torch.nn.Module) -> list[Stage]:
 
 
 def text_stages(model: torch.nn.Module) -> list[Stage]:
-    """Return a text tower as stages: embeddings, each layer, head (Hugging Face BERTs, CLIP's)."""
+    """Return a text tower as stages: embeddings, layers, (pool), head: BERTs and CLIP's own."""
     tower = getattr(model, "text", model)
     if isinstance(tower, HFTextEncoder):
         bert = tower.transformer
@@ -124,7 +125,8 @@ def text_stages(model: torch.nn.Module) -> list[Stage]:
                 (_bert_layer(layer, tower.config.pad_token_id), [layer])
                 for layer in bert.encoder.layer
             ),
-            (lambda x, ids: tower.proj(_mean(x, ids != tower.config.pad_token_id)), [tower.proj]),
+            (lambda x, ids: _mean(x, ids != tower.config.pad_token_id), []),
+            (lambda x, _: tower.proj(x), [tower.proj]),
         ]
     ends = [tower.ln_final, *([tower.text_projection] if tower.text_projection is not None else [])]
     return [

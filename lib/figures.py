@@ -130,19 +130,25 @@ def show(fig: Figure) -> DisplayImage:
 
 
 def save(
-    fig: Figure, folder: Path | str, name: str, data: pd.DataFrame, digits: int = 6
+    fig: Figure,
+    folder: Path | str,
+    name: str,
+    data: pd.DataFrame,
+    digits: int = 6,
+    formats: Sequence[str] = ("svg", "png"),
 ) -> dict[str, Path]:
     """Write `name`.svg, .png and .csv (the data drawn) into `folder`; same input, same bytes.
 
-    digits: decimals kept in the CSV. Returns the three paths by suffix. Each file appears whole.
+    digits: decimals kept in the CSV; formats: ("png",) alone for sheets of photographs. Returns
+    the paths by suffix. Each file appears whole.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = {suffix: folder / f"{name}.{suffix}" for suffix in ("svg", "png", "csv")}
+    paths = {suffix: folder / f"{name}.{suffix}" for suffix in (*formats, "csv")}
     use_style()
-    for suffix, metadata in METADATA.items():
+    for suffix in formats:
         buffer = io.BytesIO()
-        fig.savefig(buffer, format=suffix, metadata=metadata, dpi=160)
+        fig.savefig(buffer, format=suffix, metadata=METADATA[suffix], dpi=160)
         _replace(paths[suffix], buffer.getvalue())
     text = data.round(digits).to_csv(index=False, lineterminator="\n")
     _replace(paths["csv"], text.encode())
@@ -290,6 +296,5 @@ def blur(image: Image.Image) -> Image.Image:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file under a temporary name and move it into place."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_bytes(content)
+    (temporary := path.with_name(f".{path.name}.part")).write_bytes(content)
     os.replace(temporary, path)

@@ -102,7 +102,8 @@ def test_chance():
     assert chance(40)["R@100"] == 1
 
 
-def test_agrees_with_ranx():
+def test_agrees_with_ranx(monkeypatch):
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")  # compiling it takes minutes, running it nothing
     ranx = pytest.importorskip("ranx")
     run, truth = random_run()
     qrels = ranx.Qrels({q: {i: 1} for q, i in truth.itertuples(index=False)})

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from emoji import replace_emoji
 from IPython.display import Image
 from matplotlib.figure import Figure
 
@@ -117,6 +118,7 @@ def confidence(tested: pd.DataFrame, systems: Sequence[str]) -> Figure:
         selective.risk_coverage(part["score"], part["right"]).iloc[FEWEST - 1 :].assign(system=name)
         for name, part in parts.items()
     ]
+    axes[0].set_ylim(0, 1.02)  # before the names are placed
     figures.curves(axes[0], pd.concat(curves), "coverage", "risk", "system")
     axes[0].set(xlabel="coverage: share of posts kept, most confident first", ylabel="share wrong")
     axes[0].set_title("Risk and coverage")
@@ -208,7 +210,8 @@ def changed(table: pd.DataFrame, pairs: pd.DataFrame, each: int = 6) -> tuple[di
     table: of `contrasts.effect`.
     """
     picked = pd.concat([table[table["effect"] == kind].head(each) for kind in ("helps", "harms")])
-    name, text = labels.display_of, pairs.set_index("id")["text"]
+    # The figures' font has no emoji; it would draw boxes.
+    name, text = labels.display_of, pairs.set_index("id")["text"].map(replace_emoji)
     under = {
         row.Index: f"{name(row.before)} → {name(row.after)}\n“{text[row.Index][:CAPTION_SHOWN]}”"
         for row in picked.itertuples()

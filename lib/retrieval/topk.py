@@ -166,41 +166,48 @@ class _Best:
 
     def offer(self, scores: Tensor, first: int) -> None:
         """Take from the (queries, block) scores what may belong to the top-k; `first`: offset."""
-        rows, columns, values = _candidates(scores, self.floor, self.k)
-        keys = _keys(values, columns + first)
-        counts = torch.bincount(rows, minlength=len(self.keys))
-        if bool((self.used + counts > self.width).any()):
-            self._cut()
-            keep = values >= self.floor[rows, 0]
-            rows, keys = rows[keep], keys[keep]
-            counts = torch.bincount(rows, minlength=len(self.keys))
-        self._put(rows, keys, counts)
+        queries, columns = scores.shape
+        # In a narrow block nearly everything may belong to it: some queries at a time, then.
+        some = queries if columns > GROUP * self.k else max(1, CELLS // 8 // columns)
+        for low in range(0, queries, some):
+            self._offer(scores[low : low + some], first, slice(low, low + some))
 
-    def _put(self, rows: Tensor, keys: Tensor, counts: Tensor) -> None:
-        """Store keys, `counts` of them a row and in the order of rows."""
+    def _offer(self, scores: Tensor, first: int, part: slice) -> None:
+        rows, columns, values = _candidates(scores, self.floor[part], self.k)
+        keys = _keys(values, columns + first)
+        counts = torch.bincount(rows, minlength=len(scores))
+        if bool((self.used[part] + counts > self.width).any()):
+            self._cut(part)
+            keep = values >= self.floor[part][rows, 0]
+            rows, keys = rows[keep], keys[keep]
+            counts = torch.bincount(rows, minlength=len(scores))
+        self._put(rows, keys, counts, part)
+
+    def _put(self, rows: Tensor, keys: Tensor, counts: Tensor, part: slice) -> None:
+        """Store keys of the queries in `part`, `counts` of them a row and in the order of rows."""
         place = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows]
-        most = int(counts.max())
-        if most <= self.width - self.k:
-            self.keys[rows, self.used[rows] + place] = keys
-            self.used += counts
+        portion, most = self.width - self.k, int(counts.max())
+        if most <= portion:
+            self.keys[part][rows, self.used[part][rows] + place] = keys
+            self.used[part] += counts
             return
         # Some queries found more than fits beside their best k: pass it through in portions.
-        portion = self.width - self.k
         for low in range(0, most, portion):
-            self._cut()
+            self._cut(part)
             now = (place >= low) & (place < low + portion)
-            self.keys[rows[now], self.k + place[now] - low] = keys[now]
-            self.used += (counts - low).clamp(0, portion)
+            self.keys[part][rows[now], self.k + place[now] - low] = keys[now]
+            self.used[part] += (counts - low).clamp(0, portion)
 
-    def _cut(self) -> None:
-        """Keep the best k of each row and raise the floor."""
-        best = self.keys.topk(self.k, dim=1, sorted=False).values
-        self.keys[:, : self.k] = best
-        self.keys[:, self.k :] = EMPTY
-        self.used.fill_(self.k)
+    def _cut(self, part: slice) -> None:
+        """Keep the best k of each query in `part` and raise its floor."""
+        keys = self.keys[part]
+        best = keys.topk(self.k, dim=1, sorted=False).values
+        keys[:, : self.k] = best
+        keys[:, self.k :] = EMPTY
+        self.used[part] = self.k
         # Just above the k-th: a later image with the same score belongs behind it.
         least = _scores(best.amin(1, keepdim=True)).clamp_min_(LOWEST)
-        self.floor = torch.nextafter(least, torch.full_like(least, torch.inf))
+        self.floor[part] = torch.nextafter(least, torch.full_like(least, torch.inf))
 
     def result(self) -> TopK:
         """Return the best k of each query, best first."""

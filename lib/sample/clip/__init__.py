@@ -7,3 +7,39 @@ degradation. Both are open_clip `local-dir` models. All weights come from pip pa
 downloaded. Only the projections and the last blocks learn, from activations cached at a frozen
 boundary, so a CPU does it in about a minute each.
 """
+
+from dataclasses import dataclass, field
+
+from lib.training import TrainSettings
+
+
+@dataclass(frozen=True)
+class ClipSettings:
+    """Settings of the stage `sample_clip`."""
+
+    seed: int = 0
+    dim: int = 256  # width of the joint space
+    image_size: int = 128  # pixels
+    scenes: int = 2500  # training scenes by each artist team
+    held_out: int = 300  # concepts never shown in training
+    places: float = 0.15  # share of training scenes that show what a Places205 scene is made of
+    strength_l: float = 0.5  # largest degradation of a training picture, 0..1
+    strength_h: float = 0.8
+    validation: int = 256  # scenes by each team, for early stopping
+    gallery: int = 600  # pictures of each recall test
+    image_boundary: int = 19  # frozen stages of the image tower, of 20 (lib.boundary)
+    text_boundary: int = 8  # frozen stages of the text tower, of 9
+    batch: int = 512
+    workers: int = 2  # processes that compose scenes
+    train: TrainSettings = field(default_factory=TrainSettings)
+
+    def validate(self) -> None:
+        """Raise ValueError("key: why") for a value out of range."""
+        for key in ("dim", "image_size", "scenes", "validation", "gallery", "batch", "workers"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
+        for key in ("places", "strength_l", "strength_h"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ValueError(f"{key}: must be in 0..1, got {getattr(self, key)}")
+        if self.batch > self.scenes:
+            raise ValueError(f"batch: must not exceed scenes, got {self.batch} > {self.scenes}")

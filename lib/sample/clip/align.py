@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from lib.boundary import Split, image_bottom
@@ -17,6 +19,7 @@ from lib.sample.clip import towers
 from lib.sample.clip.pictures import Item, render
 
 CHUNK = 16  # pictures rendered and run at once; a small batch stays in the cores' caches
+CAPTION_BATCH = 64
 MAX_TOKENS = 24  # captions of training and evaluation are shorter
 
 _worker: dict[str, Any] = {}  # a rendering process keeps its frozen image bottom here
@@ -24,7 +27,7 @@ _worker: dict[str, Any] = {}  # a rendering process keeps its frozen image botto
 
 @dataclass(frozen=True)
 class Texts:
-    """Unique captions at the text boundary: hidden (m, l, w) float16, ids (m, l) int64."""
+    """Unique captions at the text boundary: float16 (m, l, w), or (m, w) pooled; ids (m, l)."""
 
     index: dict[str, int]
     hidden: torch.Tensor
@@ -52,37 +55,50 @@ class CachedBatches:
             chosen = self.captions[rows, rng.integers(self.captions.shape[1], size=len(rows))]
             ids = self.texts.ids[chosen]
             longest = int((ids != 0).sum(1).max())
-            text = (self.texts.hidden[chosen, :longest], ids[:, :longest])
+            hidden = self.texts.hidden[chosen]
+            text = (hidden[:, :longest] if hidden.ndim == 3 else hidden, ids[:, :longest])
             yield self.images[rows], text, self.leads[rows]
 
 
-def cache_images(items: Sequence[Item], size: int, boundary: int, workers: int) -> torch.Tensor:
-    """Render items and return the frozen bottom's activations (n, …) float16, in order.
+@contextmanager
+def painters(size: int, boundary: int, workers: int) -> Iterator[Callable[..., torch.Tensor]]:
+    """Give a function items -> activations (n, …) float16 of the frozen image bottom, in order.
 
     Composing is Python, so it runs in processes; each also runs the bottom, on one core.
     """
-    chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start, (size, boundary)) as pool:
-        parts = list(tqdm(pool.map(_activations, chunks), total=len(chunks), desc="scenes"))
-    return torch.from_numpy(np.concatenate(parts))
+
+        def paint(items: Sequence[Item], name: str) -> torch.Tensor:
+            chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
+            made = tqdm(pool.map(_activations, chunks), total=len(chunks), desc=name)
+            return torch.from_numpy(np.concatenate(list(made)))
+
+        yield paint
 
 
-def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str]) -> Texts:
+def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str], workers: int = 1) -> Texts:
     """Return the unique captions at the frozen boundary of the text tower."""
     unique = sorted(set(captions))
     ids = tokenizer(unique)[:, :MAX_TOKENS]
     lengths = (ids != 0).sum(1)
-    order = torch.argsort(lengths, stable=True)
-    bottom, hidden = split.text_bottom(), None
-    with torch.inference_mode():
-        for rows in tqdm(order.split(64), desc="captions"):
-            longest = int(lengths[rows].max())
-            made, _ = bottom(ids[rows, :longest])
-            if hidden is None:
-                hidden = torch.zeros(len(unique), MAX_TOKENS, made.shape[-1], dtype=torch.float16)
-            hidden[rows, :longest] = made.half()
-    return Texts({text: row for row, text in enumerate(unique)}, hidden.clone(), ids)
+    parts = torch.argsort(lengths, stable=True).split(CAPTION_BATCH)
+    bottom = split.text_bottom()
+
+    def run(rows: torch.Tensor) -> torch.Tensor:
+        longest = int(lengths[rows].max())
+        with torch.inference_mode():
+            made = bottom(ids[rows, :longest])[0].half()
+        return made if made.ndim == 2 else F.pad(made, (0, 0, 0, MAX_TOKENS - longest))
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # one batch a core beats two cores a batch
+    with ThreadPoolExecutor(workers) as pool:
+        made = list(tqdm(pool.map(run, parts), total=len(parts), desc="captions"))
+    torch.set_num_threads(before)
+    hidden = torch.empty(len(unique), *made[0].shape[1:], dtype=torch.float16)
+    hidden[torch.cat(parts)] = torch.cat(made).clone()
+    return Texts({text: row for row, text in enumerate(unique)}, hidden, ids)
 
 
 def pixels(images: Sequence[Any]) -> torch.Tensor:

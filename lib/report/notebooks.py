@@ -1,0 +1,138 @@
+"""Executed notebooks as pages: prose of the committed notebook, outputs of the executed copy.
+
+Formulas are drawn here, as SVG, so that a page needs no MathJax; what matplotlib cannot set is
+shown as its TeX source. Diagrams are shown as their source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+from matplotlib import mathtext
+from matplotlib.font_manager import FontProperties
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbformat import NotebookNode
+
+from lib import figures
+from lib.report import html as shell
+
+INJECTED = "injected-parameters"
+SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
+
+
+def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """The committed notebook with the outputs of its executed copy, cell by cell.
+
+    ValueError naming the first code cell whose code differs: the copy is of another version.
+    """
+    ran = [c for c in executed.cells if c.cell_type == "code" and not _is_injected(c)]
+    merged = nbformat.from_dict(source)
+    code = [c for c in merged.cells if c.cell_type == "code"]
+    if len(code) != len(ran):
+        raise ValueError(f"{len(code)} code cells, but the executed copy has {len(ran)}")
+    for number, (cell, copy) in enumerate(zip(code, ran, strict=True), start=1):
+        if cell.source.strip() != copy.source.strip():
+            raise ValueError(f"code cell {number} differs from the executed copy; run it again")
+        cell.outputs, cell.execution_count = copy.outputs, copy.execution_count
+    return merged
+
+
+def render(notebook: NotebookNode, name: str, sample: bool) -> str:
+    """The page of a notebook; `name` as its title."""
+    exporter = _Exporter(template_name="basic", embed_images=True)
+    body, _ = exporter.from_notebook_node(notebook)
+    body = body.replace("\u00b6</a>", "</a>")
+    label = shell.SAMPLE if sample else ""
+    return shell.page(name, f"<p>{label} Notebook, as the pipeline ran it.</p>\n{body}", "../..")
+
+
+def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list[Path]:
+    """Render every executed notebook of a folder; returns the pages written.
+
+    An executed copy belongs to the committed notebook whose name it starts with
+    (01_data_preparation_instacities to 01_data_preparation). The notebook that is being executed
+    now (07_reports) is not in `executed` yet and has no page.
+    """
+    pages = []
+    stems = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
+    for copy in sorted(executed.glob("*.ipynb")):
+        origin = [stem for stem in stems if copy.stem.startswith(stem)]
+        if not origin or copy.stem == "07_reports":
+            continue
+        try:
+            notebook = merge(_read(stems[max(origin, key=len)]), _read(copy))
+        except ValueError as error:
+            raise ValueError(f"{copy.name}: {error}") from None
+        pages.append(shell.write(out / f"{copy.stem}.html", render(notebook, copy.stem, sample)))
+    return pages
+
+
+def math_svg(tex: str, size: float = 12) -> str:
+    """A formula as inline SVG; its source as code where it cannot be drawn."""
+    clean = " ".join(tex.split())
+    try:
+        svg = _draw(f"${clean}$", size)
+    except ValueError:  # mathtext knows only a part of TeX
+        return f"<code>{html.escape(clean)}</code>"
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # Ids repeat from formula to formula; a page has many.
+    mark = hashlib.sha256(clean.encode()).hexdigest()[:8]
+    svg = SVG_ID.sub(lambda m: f"{m[0]}-{mark}", svg)
+    label = html.escape(clean, quote=True)
+    return svg.replace("<svg", f'<svg class="math" role="img" aria-label="{label}"', 1)
+
+
+def _draw(text: str, size: float) -> str:
+    """SVG of a mathtext string."""
+    buffer = io.BytesIO()
+    fixed = {"svg.hashsalt": "pairlab", "svg.fonttype": "path", "mathtext.fontset": "dejavusans"}
+    with mpl.rc_context({**fixed, "savefig.transparent": True}):
+        mathtext.math_to_image(
+            text, buffer, prop=FontProperties(size=size), format="svg", color=figures.INK
+        )
+    return buffer.getvalue().decode()
+
+
+class _Renderer(IPythonRenderer):
+    """Markdown with drawn formulas and with diagrams as readable source."""
+
+    def inline_math(self, body: str) -> str:
+        return math_svg(html.unescape(body))
+
+    def block_math(self, body: str) -> str:
+        return f'<div class="math">{math_svg(html.unescape(body), 14)}</div>'
+
+    def block_code(self, code: str, info: str | None = None) -> str:
+        if (info or "").strip() == "mermaid":
+            source = f"<pre>{html.escape(code)}</pre>"
+            return (
+                f'<details class="diagram"><summary>diagram (mermaid)</summary>{source}</details>'
+            )
+        return super().block_code(code, info)
+
+
+class _Exporter(HTMLExporter):
+    """nbconvert's HTML with our Markdown."""
+
+    def markdown2html(self, context, source):
+        renderer = _Renderer(escape=False, embed_images=True, **self.lexer_options)
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+    # jinja hands the context only to functions marked so
+    markdown2html.jinja_pass_arg = HTMLExporter.markdown2html.jinja_pass_arg
+
+
+def _read(path: Path) -> NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+def _is_injected(cell: NotebookNode) -> bool:
+    return INJECTED in cell.metadata.get("tags", [])

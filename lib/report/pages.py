@@ -1,0 +1,81 @@
+"""The page of the Places study, and what the front page says of it."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import pandas as pd
+
+from lib import tables
+from lib.places import contrasts
+from lib.report import html as shell
+from lib.report import places, sections
+from lib.report.places import Study
+from lib.report.writer import Settings, Writer
+
+
+def write_places(study: Study, out: Path, settings: Settings, root: Path | None) -> dict:
+    """Write places.html with all its tables and figures into `out`; returns the headline numbers.
+
+    root: folder that the pairs' pictures are relative to; None leaves the picture sheets out.
+    """
+    writer = Writer(out, study.sample)
+    parts = [
+        sections.systems(study, writer, settings.bootstrap),
+        sections.table1(study, writer),
+        sections.table2(study, writer),
+        sections.table3(study, writer),
+        sections.confidence(study, writer, settings.bootstrap),
+        sections.captions(study, writer, settings, root),
+        sections.rejecting(study, writer, settings, root),
+        sections.few_shot(study, writer),
+        sections.claims(study, writer, settings.bootstrap),
+        sections.limits(study),
+    ]
+    head = headline(study, settings.bootstrap)
+    body = _opening(study, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
+    links = [("Data", "data.html"), ("Notebook", "notebooks/03_zero_shot_places.html")]
+    shell.write(out / "places.html", shell.page("Zero-shot Places", body, "..", links))
+    return head
+
+
+def headline(study: Study, n: int) -> dict[str, str]:
+    """What the front page says of the study: number -> what it is."""
+    table = contrasts.summary(study.predictions, study.groups, n=n)
+    mine = table[(table["variant"] == study.main) & ~table["system"].isin(places.TRIVIAL)]
+    mine = mine[~mine["system"].str.match(r"(linear_probe|tip_adapter)_")]
+    image = mine[mine["system"] == "image"].iloc[0]
+    joint = mine[mine["system"] == "ensemble_cv"]
+    trivial = table[table["system"].isin(places.TRIVIAL)].nlargest(1, "accuracy").iloc[0]
+    found = {_accuracy(image): "of test posts sorted rightly by the picture alone"}
+    if len(joint):
+        found[_accuracy(joint.iloc[0])] = "with the caption, weight chosen by cross-validation"
+    found[_accuracy(trivial)] = f"by the best trivial rule ({trivial['system'].replace('_', ' ')})"
+    found[tables.number(image["auroc"])] = "AUROC: does confidence tell right from wrong? .5 = no"
+    return found
+
+
+def _accuracy(row: pd.Series) -> str:
+    """Accuracy of one row of the summary with its interval."""
+    return tables.interval(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
+
+
+def _opening(study: Study, head: dict[str, str]) -> str:
+    """Title, question and headline numbers."""
+    mark = f" {shell.SAMPLE}" if study.sample else ""
+    made = places.prevalence(study)
+    said = (
+        f"{made['posts']:,} test posts with a known truth, {made['classes']} places; "
+        f"{made['none']:.0%} show none of the 205, the most frequent place "
+        f"({made['top_class']}) is {made['top']:.0%}. Intervals are 95 %; near-duplicate posts are "
+        "resampled together."
+    )
+    return (
+        f"<h1>Zero-shot Places: what does a post show?{mark}</h1>\n"
+        '<p class="lead">How far can an image–text model that was never trained for it sort posts '
+        "into 205 kinds of places, does the caption help, and does the model know when it is right?"
+        "</p>\n<p>After Lucas, Tomás and García-Rodríguez (2021), who asked CLIP about 100,000 "
+        f"Instagram posts from New York. Here: {html.escape(said)}</p>\n"
+        + shell.numbers(list(head.items()))
+    )
