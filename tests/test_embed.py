@@ -72,7 +72,8 @@ def test_unreadable_pictures_are_nan_and_named_and_no_row_is_zero(corpus, encode
     assert np.isnan(made.image[5]).all()
     drops = pd.read_csv(corpus / "out" / "drops.csv")
     assert drops["file"].tolist() == ["5.jpg", "9.jpg"]
-    assert "no such file" in drops["reason"][0] and "truncated" in drops["reason"][1]
+    assert "no such file" in drops["reason"][0]
+    assert "truncated" in drops["reason"][1]
     assert not (np.nan_to_num(made.image, nan=1) == 0).all(1).any()
     assert not (made.text == 0).all(1).any()
 
@@ -123,7 +124,7 @@ def test_sigkill_in_the_middle_redoes_no_finished_block(corpus, encoder):
         "e = load_encoder(sys.argv[2])\n"
         "embed.embed_pairs(here / 'pairs.parquet', here, e, here / 'killed', s)\n"
     )
-    model = f"local-dir:{paths.relative(tiny_clip())}"
+    model = encoder.info["name"]
     environment = os.environ | {"PYTHONPATH": str(paths.ROOT), "OMP_NUM_THREADS": "1"}
 
     def start(pause):
@@ -140,11 +141,12 @@ def test_sigkill_in_the_middle_redoes_no_finished_block(corpus, encoder):
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     finished = found[0].read_text().count("\n")
-    assert 2 <= finished < 5 and not (corpus / "killed").exists()
+    assert 2 <= finished < 5
+    assert not (corpus / "killed").exists()
     (corpus / "decoded").unlink()
     assert start(0).wait() == 0
     again = (corpus / "decoded").read_text().split()
-    assert sorted(again, key=len) and len(again) == ROWS - 16 * finished
+    assert len(again) == ROWS - 16 * finished
     run(corpus, encoder, "whole")
     for name in ("image.npy", "text.npy", "manifest.json", "drops.csv"):
         assert (corpus / "whole" / name).read_bytes() == (corpus / "killed" / name).read_bytes()

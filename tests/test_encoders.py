@@ -59,7 +59,7 @@ def test_texts_come_back_in_their_own_order(tiny):
 
 
 @pytest.mark.parametrize(
-    "name, tag, definition",
+    ("name", "tag", "definition"),
     [
         ("ViT-B-32", "openai", "ViT-B-32-quickgelu"),
         ("ViT-L-14-336", "openai", "ViT-L-14-336-quickgelu"),
@@ -73,7 +73,7 @@ def test_openai_tags_get_their_quickgelu_definition(name, tag, definition):
 
 
 @pytest.mark.parametrize(
-    "name, tag, device, words",
+    ("name", "tag", "device", "words"),
     [
         ("ViT-B-32", None, "cpu", "no weights; set pretrained to one of openai"),
         ("ViT-B-32", "opneai", "cpu", "no weights 'opneai'; known: openai"),

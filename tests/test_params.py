@@ -16,9 +16,10 @@ SECTIONS = {
     "data.instacities": "lib.data.instacities:Settings",
     "sample.instacities": "lib.sample.posts:Settings",
     "embed": "lib.embed:EmbedSettings",
+    "sample_clip": "lib.sample.clip:ClipSettings",
     "zero_shot_places": "lib.places.systems:ZeroShotPlaces",
 }
-NOT_SETTINGS = {"profile", "encoders"}  # a name; a table that only dvc.yaml reads
+NOT_SETTINGS = {"profile", "encoders", "models"}  # a name; what only dvc.yaml reads
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

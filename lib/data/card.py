@@ -19,6 +19,7 @@ from lib.schema import COLUMNS, SPLITS
 SPLIT_NAMES = {"": "no split"}
 GROUP_BINS = (1, 2, 3, 4, 5, 10, 20, 50, 100)  # lower edges of the group sizes shown
 UNLABELLED = "not labelled"
+LISTED = 12  # entries of a mapping in a sample corpus's card that are shown one by one
 
 
 def build_card(
@@ -103,9 +104,29 @@ def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def planted_table(card: Mapping[str, Any]) -> pd.DataFrame:
-    """What a sample corpus says of itself, flat: effect (dotted key), value; empty for real data."""
+    """What a sample corpus says of itself: effect (dotted key), value; empty for real data."""
     rows = [(key, _plain(value)) for key, value in _flat(card["corpus"] or {})]
     return pd.DataFrame(rows, columns=["effect", "value"])
+
+
+def planted_found(card: Mapping[str, Any], reading: Reading) -> pd.DataFrame:
+    """What a sample corpus planted and how much of it the data stage found: planted, found.
+
+    Copies: pairs of posts that the corpus made alike, and those that share a group. Unreadable
+    files: and those in the drop report. Odd files: and those that are in the table. Only posts
+    that were read count as copies. Empty for real data.
+    """
+    corpus, group = card["corpus"] or {}, reading.pairs.set_index("id")["group"]
+    frame = reading.drops.frame()
+    dropped = set(frame.loc[frame["outcome"] == "dropped", "id"])
+    rows = []
+    for key in ("reposts", "duplicates"):
+        read = [(a, b) for a, b in corpus.get(key, {}).items() if a in group and b in group]
+        rows.append((key, len(read), sum(group[a] == group[b] for a, b in read)))
+    for key, there in (("unreadable_files", dropped), ("odd_files", set(group.index))):
+        ids = corpus.get(key, {})
+        rows.append((key, len(ids), sum(name in there for name in ids)))
+    return pd.DataFrame(rows if corpus else [], columns=["effect", "planted", "found"])
 
 
 def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +197,9 @@ def _shares(counts: Mapping[str, int], shown: int = 6) -> str:
 
 
 def _flat(value: Any, key: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested dictionaries with dotted keys; lists stay whole."""
+    """Leaves of nested dictionaries with dotted keys; lists stay whole, long ones are counted."""
+    if isinstance(value, Mapping) and key and len(value) > LISTED:
+        return [(key, f"{len(value)} entries")]
     if not isinstance(value, Mapping):
         return [(key, value)]
     return [leaf for k, v in value.items() for leaf in _flat(v, f"{key}.{k}".lstrip("."))]

@@ -13,6 +13,7 @@ import pandas as pd
 from lib.data.images import NO_HASH
 
 WORD = re.compile(r"\w+")
+GIANT_LEAST = 10  # posts; in a small corpus a handful of copies is no giant
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Grouping:
     report: dict[str, int]
 
     def giants(self, share: float) -> pd.Series:
-        """Groups that hold more than this share of all posts (and more than two): id -> size."""
+        """Groups above this share of all posts, of GIANT_LEAST posts or more: id -> size."""
         sizes = pd.Series(self.group).value_counts()
-        return sizes[(sizes > share * len(self.group)) & (sizes > 2)]
+        return sizes[(sizes > share * len(self.group)) & (sizes >= GIANT_LEAST)]
 
 
 def assign_groups(
@@ -137,7 +138,7 @@ def same_text_links(
     """
     words = [WORD.findall(text.casefold()) for text in texts]
     table = pd.DataFrame({"text": [" ".join(w) for w in words]})
-    table = table[[len(set(w)) >= min_words for w in words]]
+    table = table[np.array([len(set(w)) >= min_words for w in words], dtype=bool)]
     members = table.groupby("text", sort=True).indices
     positions = table.index.to_numpy()
     links, generic = [np.empty((0, 2), np.int64)], 0

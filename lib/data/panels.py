@@ -27,6 +27,7 @@ TOP_LABELS = 14
 def draw_card(card: Mapping[str, Any]) -> Figure:
     """The card as a figure of six panels, drawn from the saved numbers alone."""
     fig, axes = figures.new(2, 3, size=(12.5, 7.4), width_ratios=(1.25, 1, 1))
+    fig.get_layout_engine().set(h_pad=0.12, w_pad=0.1, hspace=0.05)
     with figures.style():
         _draw_labels(axes[0, 0], pd.DataFrame(card["labels"]))
         _draw_words(axes[0, 1], card["words"], card["empty_texts"])
@@ -55,13 +56,11 @@ def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
         left += top[split].to_numpy()
     ax.set(title="Labels", xlabel="posts")
     ax.grid(axis="y", visible=False)
-    if unlabelled:
-        note = f"{unlabelled:,} posts\n{UNLABELLED}"
-        middle = (0.5, 0.5) if top.empty else (0.97, 0.05)
-        ax.text(*middle, note, transform=ax.transAxes, color=figures.MUTED,
-                ha="center" if top.empty else "right", va="center" if top.empty else "bottom")  # fmt: skip
     if top.empty:
-        _nothing(ax)
+        _nothing(ax, f"{unlabelled:,} posts, {UNLABELLED}")
+    elif unlabelled:
+        note = f"{unlabelled:,} posts\n{UNLABELLED}"
+        ax.text(0.97, 0.05, note, transform=ax.transAxes, color=figures.MUTED, ha="right")
 
 
 def _draw_words(ax: Axes, words: Mapping[str, list], empty: int) -> None:

@@ -15,7 +15,9 @@ from lib.report.places import Study
 from lib.report.writer import Settings, Writer
 
 
-def write_places(study: Study, out: Path, settings: Settings, root: Path | None) -> dict:
+def write_places(
+    study: Study, out: Path, settings: Settings, root: Path | None
+) -> list[tuple[str, str]]:
     """Write places.html with all its tables and figures into `out`; returns the headline numbers.
 
     root: folder that the pairs' pictures are relative to; None leaves the picture sheets out.
@@ -40,19 +42,23 @@ def write_places(study: Study, out: Path, settings: Settings, root: Path | None)
     return head
 
 
-def headline(study: Study, n: int) -> dict[str, str]:
-    """What the front page says of the study: number -> what it is."""
+def headline(study: Study, n: int) -> list[tuple[str, str]]:
+    """What the front page says of the study: (number, what it is)."""
     table = contrasts.summary(study.predictions, study.groups, n=n)
     mine = table[(table["variant"] == study.main) & ~table["system"].isin(places.TRIVIAL)]
     mine = mine[~mine["system"].str.match(r"(linear_probe|tip_adapter)_")]
     image = mine[mine["system"] == "image"].iloc[0]
     joint = mine[mine["system"] == "ensemble_cv"]
     trivial = table[table["system"].isin(places.TRIVIAL)].nlargest(1, "accuracy").iloc[0]
-    found = {_accuracy(image): "of test posts sorted rightly by the picture alone"}
+    found = [(_accuracy(image), "of test posts sorted rightly by the picture alone")]
     if len(joint):
-        found[_accuracy(joint.iloc[0])] = "with the caption, weight chosen by cross-validation"
-    found[_accuracy(trivial)] = f"by the best trivial rule ({trivial['system'].replace('_', ' ')})"
-    found[tables.number(image["auroc"])] = "AUROC: does confidence tell right from wrong? .5 = no"
+        found += [(_accuracy(joint.iloc[0]), "with the caption, weight by cross-validation")]
+    found += [
+        (_accuracy(trivial), f"by the best trivial rule ({trivial['system'].replace('_', ' ')})")
+    ]
+    found += [
+        (tables.number(image["auroc"]), "AUROC: does confidence tell right from wrong? .5 = no")
+    ]
     return found
 
 
@@ -61,7 +67,7 @@ def _accuracy(row: pd.Series) -> str:
     return tables.interval(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
 
 
-def _opening(study: Study, head: dict[str, str]) -> str:
+def _opening(study: Study, head: list[tuple[str, str]]) -> str:
     """Title, question and headline numbers."""
     mark = f" {shell.SAMPLE}" if study.sample else ""
     made = places.prevalence(study)
@@ -76,6 +82,5 @@ def _opening(study: Study, head: dict[str, str]) -> str:
         '<p class="lead">How far can an image–text model that was never trained for it sort posts '
         "into 205 kinds of places, does the caption help, and does the model know when it is right?"
         "</p>\n<p>After Lucas, Tomás and García-Rodríguez (2021), who asked CLIP about 100,000 "
-        f"Instagram posts from New York. Here: {html.escape(said)}</p>\n"
-        + shell.numbers(list(head.items()))
+        f"Instagram posts from New York. Here: {html.escape(said)}</p>\n" + shell.numbers(head)
     )

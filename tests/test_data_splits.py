@@ -1,0 +1,90 @@
+"""Splits: no group is cut, shares are met within a group's size, labels are spread."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lib.data.splits import check_fractions, crossing_groups, split_groups
+
+SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
+
+
+def world(seed: int, n: int = 400) -> pd.DataFrame:
+    """Posts in groups of very uneven sizes, labels of Zipf frequency, all drawn from a seed."""
+    rng = np.random.default_rng(seed)
+    sizes = np.minimum(rng.zipf(rng.uniform(1.5, 3.5), n), 40)
+    group = np.repeat([f"g{i}" for i in range(n)], sizes)[:n]
+    label = np.array([f"l{v}" for v in np.minimum(rng.zipf(1.6, n), 12)])
+    table = pd.DataFrame({"group": group, "label": label}, dtype=str)
+    return table.sample(frac=1, random_state=seed)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_group_is_cut_and_shares_are_met_within_a_group(seed):
+    table = world(seed)
+    rng = np.random.default_rng(seed)
+    names = list(SHARES)[: rng.integers(1, 4)]
+    shares = dict(zip(names, rng.dirichlet(np.ones(len(names)) * 3), strict=True))
+    split = split_groups(table["group"], shares, seed, table["label"])
+    assert split.index.equals(table.index)
+    assert split.groupby(table["group"]).nunique().max() == 1
+    largest = table["group"].value_counts().max()
+    excess = pd.Series(
+        {name: (split == name).sum() - share * len(table) for name, share in shares.items()}
+    )
+    assert excess.max() < largest
+    assert excess.min() > -largest * max(len(names) - 1, 1)
+
+
+def test_labels_keep_their_shares():
+    table = world(5).assign(group=[f"g{i}" for i in range(400)])
+    split = split_groups(table["group"], SHARES, 0, table["label"])
+    for _, part in split.groupby(table["label"]):
+        for name, share in SHARES.items():
+            assert abs((part == name).sum() - share * len(part)) <= 2
+
+
+def test_seed_and_row_order():
+    table = world(7)
+    first = split_groups(table["group"], SHARES, 0, table["label"])
+    again = split_groups(table["group"], SHARES, 0, table["label"])
+    turned = table.sample(frac=1, random_state=3)
+    other_order = split_groups(turned["group"], SHARES, 0, turned["label"])
+    assert first.equals(again)
+    assert other_order.loc[table.index].equals(first)
+    assert not split_groups(table["group"], SHARES, 1, table["label"]).equals(first)
+
+
+def test_split_without_share_gets_nothing():
+    table = world(2)
+    split = split_groups(table["group"], {"train": 0.0, "test": 1.0}, 0)
+    assert set(split) == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("shares", "reason"),
+    [
+        ({"train": 0.5, "test": 0.4}, "sum to 0.9"),
+        ({"train": 0.5, "dev": 0.5}, "'dev'"),
+        ({"train": 1.5, "test": -0.5}, "'train'"),
+        ({}, "sum to 0"),
+    ],
+)
+def test_bad_fractions_are_refused(shares, reason):
+    with pytest.raises(ValueError, match=reason):
+        check_fractions(shares)
+
+
+def test_official_splits_that_cross_are_reported():
+    pairs = pd.DataFrame(
+        {
+            "group": ["a", "a", "a", "b", "b", "c", "c"],
+            "split": ["train", "test", "test", "train", "train", "test", ""],
+        }
+    )
+    assert crossing_groups(pairs).to_dict("records") == [
+        {"group": "a", "splits": "test train", "rows": 3}
+    ]
+    table = world(4)
+    made = table.assign(split=split_groups(table["group"], SHARES, 0))
+    assert crossing_groups(made).empty
