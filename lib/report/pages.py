@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from lib import tables
-from lib.places import contrasts
 from lib.report import html as shell
 from lib.report import places, sections
 from lib.report.places import Study
@@ -24,27 +23,27 @@ def write_places(
     """
     writer = Writer(out, study.sample)
     parts = [
-        sections.systems(study, writer, settings.bootstrap),
+        sections.systems(study, writer),
         sections.table1(study, writer),
         sections.table2(study, writer),
         sections.table3(study, writer),
-        sections.confidence(study, writer, settings.bootstrap),
+        sections.confidence(study, writer),
         sections.captions(study, writer, settings, root),
         sections.rejecting(study, writer, settings, root),
         sections.few_shot(study, writer),
-        sections.claims(study, writer, settings.bootstrap),
+        sections.claims(study, writer),
         sections.limits(study),
     ]
-    head = headline(study, settings.bootstrap)
+    head = headline(study)
     body = _opening(study, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
     links = [("Data", "data.html"), ("Notebook", "notebooks/03_zero_shot_places.html")]
     shell.write(out / "places.html", shell.page("Zero-shot Places", body, "..", links))
     return head
 
 
-def headline(study: Study, n: int) -> list[tuple[str, str]]:
+def headline(study: Study) -> list[tuple[str, str]]:
     """What the front page says of the study: (number, what it is)."""
-    table = contrasts.summary(study.predictions, study.groups, n=n)
+    table = study.summary
     mine = table[(table["variant"] == study.main) & ~table["system"].isin(places.TRIVIAL)]
     mine = mine[~mine["system"].str.match(r"(linear_probe|tip_adapter)_")]
     image = mine[mine["system"] == "image"].iloc[0]

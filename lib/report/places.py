@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,14 @@ class Study:
     selections: dict
     settings: ZeroShotPlaces
     sample: bool  # the posts are of a sample corpus
+    bootstrap: int  # resamples behind an interval
 
-    @property
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Every system and variant on the test posts (`contrasts.summary`)."""
+        return contrasts.summary(self.predictions, self.groups, n=self.bootstrap)
+
+    @cached_property
     def groups(self) -> pd.Series:
         """Near-duplicate group of each post, indexed by id."""
         return self.pairs.set_index("id")["group"]
@@ -43,7 +50,7 @@ class Study:
         """The variant shown where one must do: first encoder, main prompts."""
         return f"{self.settings.encoders[0]}/{self.settings.main_prompts}"
 
-    @property
+    @cached_property
     def tested(self) -> pd.DataFrame:
         """Test posts with a known truth, all systems, with a column `right`."""
         rows = self.predictions
@@ -51,7 +58,9 @@ class Study:
         return rows.assign(right=(rows["y_pred"] == rows["y_true"]))
 
 
-def read(predictions: Path | str, pairs: Path | str, config: str, sample: bool) -> Study:
+def read(
+    predictions: Path | str, pairs: Path | str, config: str, sample: bool, bootstrap: int = 1000
+) -> Study:
     """The study in folder `predictions`, with the groups of `pairs`.
 
     FileNotFoundError or ValueError, one line, when a file or a post is missing.
@@ -72,15 +81,15 @@ def read(predictions: Path | str, pairs: Path | str, config: str, sample: bool) 
     grid = pd.read_csv(folder / "weight_grid.csv") if text else pd.DataFrame()
     selections = json.loads((folder / "selections.json").read_text(encoding="utf-8"))
     settings = params.load(config, "zero_shot_places", ZeroShotPlaces)
-    return Study(rows, posts, grid, selections, settings, sample)
+    return Study(rows, posts, grid, selections, settings, sample, bootstrap)
 
 
-def systems_table(study: Study, n: int) -> pd.DataFrame:
+def systems_table(study: Study) -> pd.DataFrame:
     """Every system and variant: accuracy on all test posts and on posts of a place, confidence."""
-    table = contrasts.summary(study.predictions, study.groups, n=n)
+    table = study.summary.copy()
     placed = study.predictions[study.predictions["y_true"] != labels.NONE]
     if (placed["split"].eq("test") & placed["y_true"].ne("")).any():
-        on_places = contrasts.summary(placed, study.groups, n=n)
+        on_places = contrasts.summary(placed, study.groups, n=study.bootstrap)
         names = {f"accuracy{end}": f"accuracy_on_places{end}" for end in ("", "_low", "_high")}
         keys = ["system", "variant"]
         table = table.merge(on_places[[*keys, *names]].rename(columns=names), on=keys, how="left")
@@ -88,7 +97,7 @@ def systems_table(study: Study, n: int) -> pd.DataFrame:
     return table
 
 
-def quality_table(study: Study, n: int) -> pd.DataFrame:
+def quality_table(study: Study) -> pd.DataFrame:
     """AUROC, AURC, ECE of the unseeded systems of the main variant, with clustered intervals."""
     rows = study.tested
     rows = rows[(rows["variant"] == study.main) & (rows["seed"] < 0)]
@@ -96,14 +105,14 @@ def quality_table(study: Study, n: int) -> pd.DataFrame:
     for system, part in rows.groupby("system", sort=False):
         clusters = study.groups.loc[part["id"]].to_numpy()
         means = selective.mean_confidence(part["score"], part["right"])
-        limits = quality.intervals(part["score"], part["right"], clusters, n)
+        limits = quality.intervals(part["score"], part["right"], clusters, study.bootstrap)
         found.append({"system": system, "posts": len(part)} | limits | {
             "confidence_of_hits": means["hits"], "confidence_of_failures": means["failures"]
         })  # fmt: skip
     return pd.DataFrame(found)
 
 
-def against_image(study: Study, n: int) -> pd.DataFrame:
+def against_image(study: Study) -> pd.DataFrame:
     """Accuracy of each system minus that of the picture alone, same posts, main variant.
 
     Seeds are averaged per post. p: paired cluster bootstrap; p_holm: adjusted over the rows;
@@ -117,7 +126,7 @@ def against_image(study: Study, n: int) -> pd.DataFrame:
     found = []
     for system in (s for s in rows["system"].unique() if s != "image"):
         other = right[system].to_numpy(float)
-        gap = paired_bootstrap(other, base, clusters, n)
+        gap = paired_bootstrap(other, base, clusters, study.bootstrap)
         test = None if system in seeded else mcnemar(other > 0, base > 0)
         found.append({
             "system": system, "helped": test.only_a if test else np.nan,
@@ -208,12 +217,11 @@ def caption_effects(study: Study) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def claims_table(study: Study, n: int) -> pd.DataFrame:
+def claims_table(study: Study) -> pd.DataFrame:
     """The paper's claims with a verdict each."""
     settings = study.settings
-    table = claims.check(
-        study.predictions, settings.encoders[0], settings.paper_ensemble, study.groups, n
-    )
+    asked = (settings.encoders[0], settings.paper_ensemble, study.groups, study.bootstrap)
+    table = claims.check(study.predictions, *asked)
     return _limits(table, "value")
 
 

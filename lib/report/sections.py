@@ -25,22 +25,25 @@ CHOSEN = {"threshold": 1, "precision": 2}
 RATES = {"threshold": 1, "hit_rate": 4, "error_rate": 4, "ratio": 4, "precision": 2}
 
 
-def systems(study: Study, writer: Writer, n: int) -> Section:
+def systems(study: Study, writer: Writer) -> Section:
     """All systems, and tests against the picture alone."""
     lead = (
         "Accuracy counts a post of no place as right only if the system says so; <i>on places</i> "
         "leaves those posts out. Coverage and precision are at a confidence of .5. Rows of kind "
         "<i>trivial</i> look at neither picture nor caption. Click a heading to sort."
     )
-    table = places.systems_table(study, n).sort_values("accuracy", ascending=False, kind="stable")
-    gaps = places.against_image(study, n)
+    table = places.systems_table(study).sort_values("accuracy", ascending=False, kind="stable")
+    main = table[table["variant"].isin([study.main, ""])].drop(columns="variant")
+    gaps = places.against_image(study)
     blocks = [
-        writer.table(table, "systems", "Every system, encoder and prompt set", SYSTEMS),
+        writer.table(main, "systems", f"Every system, {study.main}, and trivial rules", SYSTEMS),
         writer.table(
             gaps, "against_image", f"Accuracy minus that of the picture alone, {study.main}: "
             "paired cluster bootstrap, Holm over the rows; McNemar's exact p beside it",
             GAPS | P_VALUES,
         ),
+        shell.details("Every encoder and prompt set", writer.table(
+            table, "systems_all", "Every system, encoder and prompt set", SYSTEMS)),
     ]  # fmt: skip
     return Section("systems", "Which system is right most often?", lead, blocks)
 
@@ -118,7 +121,7 @@ def table3(study: Study, writer: Writer) -> Section:
     return Section("table3", "Hits and errors by threshold", lead, blocks)
 
 
-def confidence(study: Study, writer: Writer, n: int) -> Section:
+def confidence(study: Study, writer: Writer) -> Section:
     """Does the system know when it is right?"""
     lead = (
         "AUROC is the chance that a hit is more confident than a failure. AURC is the mean share "
@@ -138,7 +141,7 @@ def confidence(study: Study, writer: Writer, n: int) -> Section:
     formats = BASE | {"confidence_of_hits": 3, "confidence_of_failures": 3}
     blocks = [
         writer.figure(panels.confidence(tested, chosen), "confidence", caption, pd.concat(curves)),
-        writer.table(places.quality_table(study, n), "quality", f"Confidence, {study.main}; the "
+        writer.table(places.quality_table(study), "quality", f"Confidence, {study.main}; the "
                      "paper's Table 3 gives an AUROC of .603", formats),
         writer.table(picked, "thresholds", "Threshold chosen on validation posts by each "
                      "criterion, and its precision on test posts", CHOSEN),
@@ -236,7 +239,7 @@ def few_shot(study: Study, writer: Writer) -> Section:
         "Tip-Adapter, which adds a look-up among the k examples to the zero-shot scores. Means "
         f"over {len(study.settings.seeds)} draws of the k posts."
     )
-    table = contrasts.summary(study.predictions, study.groups, n=200)
+    table = study.summary
     few = table[table["system"].str.match(r"(linear_probe|tip_adapter)_\d+$")]
     if few.empty:
         return Section("few_shot", "A few labelled posts", lead + " No train post has a class.")
@@ -248,14 +251,14 @@ def few_shot(study: Study, writer: Writer) -> Section:
     ])  # fmt: skip
 
 
-def claims(study: Study, writer: Writer, n: int) -> Section:
+def claims(study: Study, writer: Writer) -> Section:
     """The paper's claims, and what does not add up in the paper."""
     lead = (
         "Each claim as one number on the posts at hand. <i>Holds</i> and <i>does not hold</i> mean "
         "that the whole interval lies on one side. Below: what the paper's own tables contradict."
     )
     blocks = [
-        writer.table(places.claims_table(study, n), "claims", "The paper's claims", {"value": 3}),
+        writer.table(places.claims_table(study), "claims", "The paper's claims", {"value": 3}),
         writer.table(published.inconsistencies(), "inconsistencies", "Recomputed from the paper",
                      {}).replace("sortable", "").replace(f" {shell.SAMPLE}", ""),
     ]  # fmt: skip

@@ -1,0 +1,119 @@
+"""Images a second of `embed` against what the cores allow, and against a plain DataLoader loop.
+
+    pytest tests/benchmarks/test_embed_speed.py -s
+
+What the cores allow is cores / (decode + forward core-seconds of one picture), both measured here
+on one core. Run on an idle machine.
+"""
+
+import os
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lib import paths
+from lib.checkpoints import save_local_dir
+from lib.data.images import load_rgb
+from lib.embed import EmbedSettings, embed_pairs
+from lib.encoders import encode_pixels, load_encoder
+from lib.sample.clip import towers
+from lib.sample.clip.pictures import draw_items, render, split_concepts
+from lib.schema import COLUMNS, write_pairs
+
+COUNT = 384
+BATCH = 32
+
+
+class Pictures(Dataset):
+    """What a first script would write."""
+
+    def __init__(self, files, preprocess):
+        self.files, self.preprocess = files, preprocess
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, row):
+        return self.preprocess(load_rgb(self.files[row]))
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """384 JPEG scenes of 300 px and their pairs table."""
+    folder = tmp_path_factory.mktemp("pictures")
+    items = draw_items(split_concepts(300, 0)[0][:40], "openmoji", 24, 0.5, 0)
+    scenes = [render(item, 300) for item in items]
+    rows = []
+    for i in range(COUNT):
+        scenes[i % len(scenes)].save(folder / f"{i}.jpg", quality=90)
+        rows.append(dict.fromkeys(COLUMNS, "") | {"id": str(i), "image": f"{i}.jpg", "text": "x",
+                                                  "lang": "en", "group": str(i)})  # fmt: skip
+    write_pairs(pd.DataFrame(rows), folder / "pairs.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    """The sample encoders' architecture, untrained projections."""
+    folder = tmp_path_factory.mktemp("model") / "clip"
+    model = towers.build(256, 128, 0)
+    save_local_dir(model, folder, towers.model_config(256, 128), towers.text_files())
+    return load_encoder(f"local-dir:{folder}")
+
+
+def core_seconds(corpus, encoder):
+    """Core-seconds of decoding and of the forward pass, a picture, on one core (median of 5)."""
+    torch.set_num_threads(1)
+    files = [corpus / f"{i}.jpg" for i in range(BATCH)]
+    decode, forward = [], []
+    for _ in range(5):
+        at = time.process_time()
+        pixels = torch.stack([encoder.preprocess(load_rgb(file)) for file in files])
+        middle = time.process_time()
+        encode_pixels(encoder, pixels)
+        forward.append((time.process_time() - middle) / BATCH)
+        decode.append((middle - at) / BATCH)
+    return float(np.median(decode)), float(np.median(forward))
+
+
+def test_images_a_second(benchmark, corpus, encoder, monkeypatch, tmp_path):
+    monkeypatch.setattr(paths, "scratch", lambda *p: _made(tmp_path.joinpath("scratch", *p)))
+    cores = len(os.sched_getaffinity(0))
+    threads = torch.get_num_threads()
+    decode, forward = core_seconds(corpus, encoder)
+    torch.set_num_threads(threads)
+    rounds = iter(range(100))
+
+    def run():
+        out = tmp_path / str(next(rounds))
+        return embed_pairs(corpus / "pairs.parquet", corpus, encoder, out, EmbedSettings())
+
+    used = time.process_time()
+    benchmark.pedantic(run, rounds=3, warmup_rounds=1)
+    used = (time.process_time() - used) / 4 / COUNT
+    speed = COUNT / benchmark.stats.stats.min
+    at = time.perf_counter()
+    loader = DataLoader(
+        Pictures([corpus / f"{i}.jpg" for i in range(COUNT)], encoder.preprocess), BATCH,
+        num_workers=cores,
+    )  # fmt: skip
+    for pixels in loader:
+        encode_pixels(encoder, pixels)
+    plain = COUNT / (time.perf_counter() - at)
+    allowed = cores / (decode + forward)
+    benchmark.extra_info.update(
+        cores=cores, decode_ms=1e3 * decode, forward_ms=1e3 * forward, images_per_second=speed,
+        allowed_per_second=allowed, share=speed / allowed, dataloader_per_second=plain,
+        core_ms_used=1e3 * used,
+    )  # fmt: skip
+    print("\n" + "  ".join(f"{k} {v:.3g}" for k, v in benchmark.extra_info.items()))
+    assert speed > plain
+
+
+def _made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,0 +1,146 @@
+"""The sample encoders at a tiny scale: same seed same bytes, resumable, loadable anywhere."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lib import paths
+from lib.checkpoints import WEIGHTS
+from lib.encoders import EncoderError, load_encoder
+from lib.sample import pictograms
+from lib.sample.clip import ClipSettings
+from lib.sample.clip import __main__ as stage
+from lib.sample.clip.pictures import draw_items, split_concepts
+from lib.sample.scenery.paintbox import table
+from lib.training import TrainSettings
+
+TINY = ClipSettings(
+    dim=16, image_size=64, scenes=24, held_out=12, validation=8, gallery=16, batch=8, workers=1,
+    train=TrainSettings(epochs=2, lr_new=1e-2),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Both models, made twice; the second run was stopped while it trained the second model."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("clip")
+    patch.setattr(paths, "scratch", lambda *parts: _made(folder.joinpath("scratch", *parts)))
+    # one process less, and the same code: composing in this one
+    patch.setattr(stage, "painters", _painters_here)
+    (folder / "one").mkdir()
+    (folder / "two").mkdir()
+    report = stage.make(TINY, folder / "one")
+    painted = []
+    patch.setattr(stage, "painters", lambda *a: painted.append(a) or _painters_here(*a))
+    train = stage.train
+
+    def stopping(split, artists, *rest):
+        if len(artists) == 2:
+            raise KeyboardInterrupt
+        return train(split, artists, *rest)
+
+    patch.setattr(stage, "train", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        stage.make(TINY, folder / "two")
+    patch.setattr(stage, "train", train)
+    stage.make(TINY, folder / "two")
+    patch.undo()
+    return folder, report, painted
+
+
+def _made(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _painters_here(size, boundary, workers):
+    """Compose and run the bottom in this process."""
+    from contextlib import contextmanager
+
+    from lib.sample.clip import align
+
+    @contextmanager
+    def here():
+        align._start(size, boundary)
+        yield lambda items, name: torch.from_numpy(align._activations((items, size)))
+
+    return here()
+
+
+@pytest.mark.parametrize("name", ["sample_clip_l", "sample_clip_h"])
+def test_same_seed_same_bytes_even_after_a_stop(made, name):
+    folder, _, painted = made
+    for file in sorted((folder / "one" / name).iterdir()):
+        assert file.read_bytes() == (folder / "two" / name / file.name).read_bytes(), file.name
+    assert len(painted) == 1  # the resumed run found its scenes
+    assert not list((folder / "scratch" / "sample_clip").iterdir())
+
+
+def test_the_two_models_differ_and_only_their_projections(made):
+    from safetensors.torch import load_file
+
+    small, large = (load_file(made[0] / "one" / f"sample_clip_{k}" / WEIGHTS) for k in "lh")
+    changed = {key for key in small if not torch.equal(small[key], large[key])}
+    assert changed >= {"visual.head.proj.weight", "text.proj.0.weight", "text.proj.2.weight"}
+    assert all(key.startswith(("visual.head", "text.proj", "logit_scale")) for key in changed)
+
+
+def test_the_report_has_each_test_with_interval_and_chance(made):
+    folder, report, _ = made
+    written = json.loads((folder / "one" / "sample_clip.json").read_text())
+    assert written == {key: report[key] for key in ("settings", "recall")}
+    rows = written["recall"]
+    assert len(rows) == 2 * 3 * 2 * 3  # models, tests, directions, k
+    assert all(0 <= row["low"] <= row["recall"] <= row["high"] <= 1 for row in rows)
+    assert {row["chance"] for row in rows if row["k"] == 1} == {1 / 16}
+
+
+def test_the_folder_can_be_moved_and_loads_offline_from_elsewhere(made, tmp_path):
+    moved = shutil.copytree(made[0] / "one" / "sample_clip_l", tmp_path / "moved")
+    code = (
+        "from lib.encoders import *; import sys\n"
+        "e = load_encoder(sys.argv[1]); print(encode_texts(e, ['a bridge']).shape, e.dim)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, f"local-dir:{moved}"], cwd=tmp_path, text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": str(paths.ROOT)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == "(1, 16) 16", done.stderr
+
+
+def test_a_spoilt_tokenizer_is_an_error(made, tmp_path):
+    folder = shutil.copytree(made[0] / "one" / "sample_clip_l", tmp_path / "spoilt")
+    content = json.loads((folder / "tokenizer.json").read_text())
+    content["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(EncoderError, match="tokenizer differs"):
+        load_encoder(f"local-dir:{folder}")
+
+
+def test_concepts_of_the_studies_are_seen_and_the_rest_is_cut_cleanly():
+    seen, unseen = split_concepts(300, 0)
+    assert len(unseen) == 300
+    assert set(seen).isdisjoint(unseen)
+    assert set(seen) | set(unseen) == set(pictograms.catalogue()["emoji"])
+    recipes = {e for r in table("places").values() for e in r["recipes"].replace("|", " ").split()}
+    assert recipes <= set(seen) | (recipes - set(pictograms.catalogue()["emoji"]))
+    assert split_concepts(300, 1)[1] != unseen
+
+
+def test_no_training_scene_or_caption_shows_an_unseen_concept():
+    seen, unseen = split_concepts(300, 0)
+    items = draw_items(seen, "openmoji", 300, 0.5, 0, places=0.2)
+    assert not {e for item in items for e in item.scene.subjects} & set(unseen)
+
+
+def test_settings_out_of_range_are_named():
+    with pytest.raises(ValueError, match="batch: must not exceed scenes"):
+        replace(TINY, batch=25).validate()
