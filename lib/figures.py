@@ -146,6 +146,7 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     paths = {suffix: folder / f"{name}.{suffix}" for suffix in (*formats, "csv")}
     use_style()
+    _settle(fig)
     for suffix in formats:
         buffer = io.BytesIO()
         fig.savefig(buffer, format=suffix, metadata=METADATA[suffix], dpi=160)
@@ -205,13 +206,7 @@ def reliability(ax: Axes, bins: pd.DataFrame, title: str, color: str = PALETTE["
 
 
 def curves(
-    ax: Axes,
-    data: pd.DataFrame,
-    x: str,
-    y: str,
-    by: str,
-    band: bool = False,
-    gap: float = 0.045,
+    ax: Axes, data: pd.DataFrame, x: str, y: str, by: str, band: bool = False, gap: float = 0.045
 ) -> None:
     """One line a group, named at its right end in its own colour.
 
@@ -220,10 +215,7 @@ def curves(
     """
     ends = []
     for i, (name, part) in enumerate(data.groupby(by, sort=False)):
-        color, dash = (
-            CYCLE[i % 7],
-            LINE_STYLES[i // 7 % 4],
-        )  # yellow is too light for a line
+        color, dash = CYCLE[i % 7], LINE_STYLES[i // 7 % 4]  # yellow is too light for a line
         part = part.sort_values(x, kind="stable")
         ax.plot(part[x], part[y], color=color, linestyle=dash)
         if band:
@@ -244,12 +236,9 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) 
         heights[i] = max(heights[i], heights[i - 1] + least)
     # Centre the pushed pile on where the lines really end.
     heights -= (heights - np.array([end[1] for end in ends])).mean()
-    left, right = ax.get_xlim()
     for (x, _, name, color), height in zip(ends, heights, strict=True):
-        ax.text(
-            x + 0.02 * (right - left), height, name, color=color, fontsize=9, va="center",
-            clip_on=False,
-        )  # fmt: skip
+        ax.annotate(name, (x, height), xytext=(6, 0), textcoords="offset points", va="center",
+                    color=color, fontsize=9, annotation_clip=False)  # fmt: skip
     ax.set_ylim(low, high)
 
 
@@ -269,12 +258,8 @@ def contact_sheet(
     rows = -(-len(images) // columns)
     texts = [fill(str(text), wrap) for text in captions or [""] * len(images)]
     lines = max((text.count("\n") + 1 for text in texts if text), default=0)
-    fig, axes = new(
-        rows,
-        columns,
-        size=(columns * side, rows * (side + 0.15 * lines + 0.1)),
-        squeeze=False,
-    )
+    size = (columns * side, rows * (side + 0.15 * lines + 0.1))
+    fig, axes = new(rows, columns, size, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
     for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
@@ -292,6 +277,15 @@ def contact_sheet(
 def blur(image: Image.Image) -> Image.Image:
     """The picture with its content unrecognisable and its colours kept."""
     return image.filter(ImageFilter.GaussianBlur(BLUR_SHARE * max(image.size)))
+
+
+def _settle(fig: Figure) -> None:
+    """Lay the figure out once and round: the solver's last digits differ from run to run."""
+    fig.draw_without_rendering()
+    fig.set_layout_engine("none")
+    for ax in fig.axes:
+        bounds = np.round(ax.get_position(original=True).bounds, 4)
+        ax.set_position(bounds, which="original")
 
 
 def _replace(path: Path, content: bytes) -> None:

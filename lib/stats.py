@@ -115,10 +115,14 @@ def paired_bootstrap(
         replicates = _replicates(pairs, lambda x: statistic(x[:, 0], x[:, 1]), codes, n, seed)
     replicates = replicates[~np.isnan(replicates)]
     low, high = np.quantile(replicates, [0.5 - level / 2, 0.5 + level / 2])
+    return Difference(observed, float(low), float(high), shifted_p(observed, replicates))
+
+
+def shifted_p(observed: float, replicates: np.ndarray) -> float:
+    """Two-sided p of a difference from its (n,) bootstrap replicates, moved to a null of zero."""
     # The slack keeps exact ties (a difference of counts) from being split by rounding.
     extreme = np.abs(replicates - observed) >= abs(observed) - 1e-12
-    p = (1 + int(extreme.sum())) / (1 + len(replicates))
-    return Difference(observed, float(low), float(high), p)
+    return (1 + int(extreme.sum())) / (1 + len(replicates))
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray, exact: bool = True, correction: bool = True) -> McNemar:

@@ -18,6 +18,16 @@ import pandas as pd
 
 SAMPLE_LABEL = "sample corpus"
 MISSING = "–"
+NAMES = {
+    "auroc": "AUROC",
+    "aurc": "AURC",
+    "ece": "ECE",
+    "p_holm": "p (Holm)",
+    "p_mcnemar": "p (McNemar)",
+    "h": "Cohen's h",
+    "y_true": "truth",
+    "y_pred": "answer",
+}
 
 Format = int | Callable[[object], str]
 
@@ -85,7 +95,7 @@ def to_html(
 ) -> str:
     """HTML fragment: a figure with caption and table; cells carry their raw value for sorting."""
     shown = display(df, formats)
-    head = "".join(f'<th scope="col">{html.escape(title(c))}</th>' for c in shown.columns)
+    head = "".join(_heading(column, df[column]) for column in shown.columns)
     body = []
     for (_, raw), (_, text) in zip(df.iterrows(), shown.iterrows(), strict=True):
         cells = "".join(_cell(raw[column], text[column]) for column in shown.columns)
@@ -143,8 +153,8 @@ def write_table(
 
 
 def title(column: str) -> str:
-    """Column name as a heading: underscores become spaces."""
-    return re.sub(r"_+", " ", str(column)).strip()
+    """Column name as a heading: underscores become spaces, measures get their usual names."""
+    return NAMES.get(str(column), re.sub(r"_+", " ", str(column)).strip())
 
 
 def _column(df: pd.DataFrame, column: str, how: Format) -> list[str]:
@@ -163,6 +173,13 @@ def _text(value: object, digits: int) -> str:
     if isinstance(value, bool) or not isinstance(value, Real):
         return MISSING if value is None or pd.isna(value) else str(value)
     return str(value) if isinstance(value, Integral) else number(float(value), digits)
+
+
+def _heading(column: str, values: pd.Series) -> str:
+    """Heading of a column, aligned as its cells are."""
+    numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    side = ' class="n"' if numeric else ""
+    return f'<th scope="col"{side}>{html.escape(title(column))}</th>'
 
 
 def _cell(raw: object, text: str) -> str:

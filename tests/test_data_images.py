@@ -41,14 +41,16 @@ def test_plain_jpeg_and_progressive_jpeg(tmp_path):
     scene().save(tmp_path / "progressive.jpg", quality=95, progressive=True)
     for name in ("plain.jpg", "progressive.jpg"):
         image = load_rgb(tmp_path / name)
-        assert image.mode == "RGB" and image.size == (120, 80)
+        assert image.mode == "RGB"
+        assert image.size == (120, 80)
         assert close_to(corner(image), RED)
 
 
 def test_cmyk_jpeg_with_adobe_inversion(tmp_path):
     scene().convert("CMYK").save(tmp_path / "cmyk.jpg", quality=95)
     with Image.open(tmp_path / "cmyk.jpg") as stored:
-        assert stored.mode == "CMYK" and "adobe" in stored.info  # Pillow stores it inverted
+        assert stored.mode == "CMYK"
+        assert "adobe" in stored.info
     assert close_to(corner(load_rgb(tmp_path / "cmyk.jpg")), RED)
 
 
@@ -91,7 +93,9 @@ def test_grey_of_16_bits_is_scaled_not_clipped(tmp_path, suffix):
     ramp = np.linspace(0, 65535, 256).astype(np.uint16)
     Image.fromarray(np.tile(ramp, (16, 1))).save(tmp_path / f"grey.{suffix}")
     row = np.asarray(load_rgb(tmp_path / f"grey.{suffix}"))[8, :, 0]
-    assert row[0] == 0 and row[-1] == 255 and len(set(row.tolist())) == 256
+    assert row[0] == 0
+    assert row[-1] == 255
+    assert len(set(row.tolist())) == 256
 
 
 @pytest.mark.parametrize(("top", "dtype"), [(255, np.int32), (65535, np.int32), (1.0, np.float32)])
@@ -99,7 +103,9 @@ def test_grey_of_32_bits_and_floats(tmp_path, top, dtype):
     ramp = np.tile(np.linspace(0, top, 64).astype(dtype), (16, 1))
     Image.fromarray(ramp).save(tmp_path / "grey.tif")
     row = np.asarray(load_rgb(tmp_path / "grey.tif"))[8, :, 1]
-    assert row[0] == 0 and row[-1] == 255 and abs(int(row[32]) - 130) <= 2
+    assert row[0] == 0
+    assert row[-1] == 255
+    assert abs(int(row[32]) - 130) <= 2
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -150,7 +156,8 @@ def test_truncated_file_is_an_error(tmp_path, kind, options, share):
     path.write_bytes(cut)
     with pytest.raises(ImageError) as error:
         load_rgb(path)
-    assert str(error.value).startswith(f"{path}: ") and "\n" not in str(error.value)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
 
 
 def test_zero_filled_jpeg_is_an_error_even_with_a_thumbnail(tmp_path):

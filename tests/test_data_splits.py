@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.data.splits import check_fractions, crossing_groups, split_groups
+from lib.data.splits import check_fractions, crossing_groups, split_groups, with_splits
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 
@@ -88,3 +88,11 @@ def test_official_splits_that_cross_are_reported():
     table = world(4)
     made = table.assign(split=split_groups(table["group"], SHARES, 0))
     assert crossing_groups(made).empty
+
+
+def test_official_splits_stay_and_others_are_made():
+    table = world(6).assign(split="")
+    made = with_splits(table, SHARES, 0)
+    assert made["split"].equals(split_groups(table["group"], SHARES, 0, table["label"]))
+    official = table.assign(split="test")
+    assert with_splits(official, SHARES, 0) is official

@@ -18,6 +18,7 @@ SECTIONS = {
     "embed": "lib.embed:EmbedSettings",
     "sample_clip": "lib.sample.clip:ClipSettings",
     "zero_shot_places": "lib.places.systems:ZeroShotPlaces",
+    "reports": "lib.report.writer:Settings",
 }
 NOT_SETTINGS = {"profile", "encoders", "models"}  # a name; what only dvc.yaml reads
 GROUPS = {"data", "sample"}  # hold one section a data set

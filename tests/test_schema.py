@@ -64,7 +64,8 @@ def test_each_defect_is_one_line_with_file_row_column(pairs, column, value, reas
         validate_pairs(pairs, "table.parquet", LABELS)
     line = error.value.defects[0]
     assert line.startswith(f"table.parquet, row 1, column '{column}': ")
-    assert reason in line and "\n" not in line
+    assert reason in line
+    assert "\n" not in line
 
 
 def test_all_defects_are_reported_together(pairs):
@@ -121,7 +122,8 @@ def test_invalid_table_is_not_written_and_old_file_stays(pairs, tmp_path):
     before = path.read_bytes()
     with pytest.raises(PairsError):
         write_pairs(pairs.assign(split="dev"), path)
-    assert path.read_bytes() == before and os.listdir(tmp_path) == ["pairs.parquet"]
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["pairs.parquet"]
 
 
 def test_failed_write_leaves_nothing(pairs, tmp_path, monkeypatch):

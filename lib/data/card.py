@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,13 @@ import pandas as pd
 
 from lib import paths, tables
 from lib.data import DatasetSettings, Reading
-from lib.data.groups import Grouping
+from lib.data.groups import Grouping, GroupSettings, assign_groups
 from lib.schema import COLUMNS, SPLITS
 
 SPLIT_NAMES = {"": "no split"}
 GROUP_BINS = (1, 2, 3, 4, 5, 10, 20, 50, 100)  # lower edges of the group sizes shown
 UNLABELLED = "not labelled"
-LISTED = 12  # entries of a mapping in a sample corpus's card that are shown one by one
+LISTED = 8  # entries of a mapping in a sample corpus's card that are shown one by one
 
 
 def build_card(
@@ -109,14 +110,14 @@ def planted_table(card: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["effect", "value"])
 
 
-def planted_found(card: Mapping[str, Any], reading: Reading) -> pd.DataFrame:
+def planted_found(corpus: Mapping[str, Any] | None, reading: Reading) -> pd.DataFrame:
     """What a sample corpus planted and how much of it the data stage found: planted, found.
 
     Copies: pairs of posts that the corpus made alike, and those that share a group. Unreadable
     files: and those in the drop report. Odd files: and those that are in the table. Only posts
     that were read count as copies. Empty for real data.
     """
-    corpus, group = card["corpus"] or {}, reading.pairs.set_index("id")["group"]
+    corpus, group = corpus or {}, reading.pairs.set_index("id")["group"]
     frame = reading.drops.frame()
     dropped = set(frame.loc[frame["outcome"] == "dropped", "id"])
     rows = []
@@ -127,6 +128,29 @@ def planted_found(card: Mapping[str, Any], reading: Reading) -> pd.DataFrame:
         ids = corpus.get(key, {})
         rows.append((key, len(ids), sum(name in there for name in ids)))
     return pd.DataFrame(rows if corpus else [], columns=["effect", "planted", "found"])
+
+
+def sweep_distance(
+    reading: Reading, corpus: Mapping[str, Any] | None, settings: GroupSettings, bits: Sequence[int]
+) -> pd.DataFrame:
+    """What each hash distance joins, texts aside: distance, links, grouped posts, largest group.
+
+    A sample corpus adds found: the share of its planted copies that share a group.
+    """
+    pairs, facts, _ = reading
+    rows = []
+    for distance in bits:
+        chosen = replace(settings, hash_distance=distance)
+        grouping = assign_groups(pairs["id"], facts["hash"], [""] * len(pairs), chosen)
+        report = grouping.report
+        row = {"distance": distance, "links": report["picture_links"]}
+        row |= {"grouped_posts": report["grouped_posts"], "largest": report["largest"]}
+        if corpus:
+            trial = reading._replace(pairs=pairs.assign(group=grouping.group))
+            copies = planted_found(corpus, trial).iloc[:2]  # reposts and duplicates
+            row["found"] = copies["found"].sum() / max(copies["planted"].sum(), 1)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -197,7 +221,11 @@ def _shares(counts: Mapping[str, int], shown: int = 6) -> str:
 
 
 def _flat(value: Any, key: str = "") -> list[tuple[str, Any]]:
-    """Leaves of nested dictionaries with dotted keys; lists stay whole, long ones are counted."""
+    """Leaves of nested dictionaries with dotted keys; what is kept by post is only counted."""
+    if isinstance(value, Mapping) and value and all(str(k).isdigit() for k in value):
+        kinds = pd.Series([str(v) for v in value.values()]).value_counts().sort_index()
+        many = kinds.index.str.isdigit().any() or len(kinds) > LISTED  # post -> post, or too many
+        return [(key, f"{len(value)} posts" if many else kinds.to_dict())]
     if isinstance(value, Mapping) and key and len(value) > LISTED:
         return [(key, f"{len(value)} entries")]
     if not isinstance(value, Mapping):

@@ -20,7 +20,7 @@ GIANT_LEAST = 10  # posts; in a small corpus a handful of copies is no giant
 class GroupSettings:
     """What counts as a near duplicate."""
 
-    hash_distance: int = 4  # bits of 64 in which two picture hashes may differ
+    hash_distance: int = 6  # bits of 64 in which two picture hashes may differ
     min_words: int = 6  # texts with fewer different words ("nyc") say nothing
     max_repeats: int = 20  # a text that more posts than this share is generic, not a duplicate
     giant_share: float = 0.02  # share of all posts above which a group is reported as giant

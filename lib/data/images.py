@@ -85,7 +85,7 @@ def perceptual_hash(image: Image.Image) -> int:
     grey = image.convert("L").resize((32, 32), Image.Resampling.LANCZOS)
     if np.asarray(grey, dtype=np.float32).std() < FLAT_STD:
         return NO_HASH
-    bits = imagehash.phash(image).hash.reshape(-1)
+    bits = imagehash.phash(grey).hash.reshape(-1)
     return int(np.packbits(bits).view(">i8")[0])
 
 
@@ -105,7 +105,7 @@ def inspect_all(
     workers = workers or min(8, os.cpu_count() or 1)
     with (
         ThreadPoolExecutor(workers) as pool,
-        tqdm(total=len(paths), desc="pictures", unit="file", delay=2) as bar,
+        tqdm(total=len(paths), desc="pictures", unit="file", delay=10) as bar,
     ):
         for start in range(0, len(paths), block):
             for result in pool.map(_inspect_or_error, paths[start : start + block]):

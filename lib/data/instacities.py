@@ -64,14 +64,15 @@ def read(root: Path, settings: Settings = Settings()) -> Reading:
     several = len({city for city, _ in keys}) > 1
     keys = keys[: settings.max_posts or None]
     posts = []
-    for key in tqdm(keys, desc="captions", unit="file", delay=2):
+    for key in tqdm(keys, desc="captions", unit="file", delay=10):
         name = "/".join(key) if several else key[1]
         post = _read_post(root, name, key, captions.get(key), pictures.get(key), drops)
         if post:
             posts.append(post)
     reading = _with_pictures(root, posts, settings, drops)
     labels = read_labels(root, read_classes(settings.classes))
-    reading.pairs["label"] = reading.pairs["id"].map(labels).fillna("").astype("str")
+    found = [labels.get(name, "") for name in reading.pairs["id"]]
+    reading.pairs["label"] = pd.Series(found, index=reading.pairs.index, dtype="str")
     for name in sorted(set(labels) - set(reading.pairs["id"])) if not settings.max_posts else ():
         drops.keep(name, "", "label without a post")
     return reading
@@ -184,11 +185,13 @@ def _read_post(
         drops.drop(name, caption, "caption is neither UTF-8 nor Windows-1252")
         return None
     text, encoding = " ".join(decoded[0].split()), decoded[1]
-    if not text:
-        drops.keep(name, caption, "empty caption")
+    remarks = [] if text else ["empty caption"]
     if encoding != "utf-8":
-        drops.keep(name, caption, f"caption read as {encoding}")
-    return {"id": name, "image": picture, "text": text, "city": key[0], "encoding": encoding}
+        remarks.append(f"caption read as {encoding}")
+    return {
+        "id": name, "image": picture, "text": text, "city": key[0], "encoding": encoding,
+        "remarks": [(caption, remark) for remark in remarks],
+    }  # fmt: skip
 
 
 def _with_pictures(root: Path, posts: list[dict], settings: Settings, drops: Drops) -> Reading:
@@ -201,6 +204,8 @@ def _with_pictures(root: Path, posts: list[dict], settings: Settings, drops: Dro
             drops.drop(post["id"], post["image"], f"broken image: {reason}")
             continue
         kept.append(post)
+        for caption, remark in post["remarks"]:
+            drops.keep(post["id"], caption, remark)
         facts.append((post["id"], result.width, result.height, result.hash, post["encoding"]))
     columns = ["id", "width", "height", "hash", "encoding"]
     return Reading(_pairs(kept, settings), pd.DataFrame(facts, columns=columns), drops)

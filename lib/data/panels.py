@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from lib import figures
 from lib.data.card import SPLIT_NAMES, UNLABELLED
+from lib.data.images import load_rgb
 from lib.schema import SPLITS
 
 SPLIT_COLORS = {
@@ -22,6 +25,7 @@ SPLIT_COLORS = {
     "": figures.MUTED,
 }
 TOP_LABELS = 14
+SHOWN_TEXT = 60  # characters
 
 
 def draw_card(card: Mapping[str, Any]) -> Figure:
@@ -39,6 +43,20 @@ def draw_card(card: Mapping[str, Any]) -> Figure:
     if card["sample"]:
         figures.stamp(fig)
     return fig
+
+
+def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool = False) -> Figure:
+    """Pictures of some rows of a pairs table, each over the start of its text.
+
+    visible: False blurs the pictures and leaves the texts out. by_group: one frame colour a group.
+    """
+    pictures = [load_rgb(root / image) for image in posts["image"]]
+    font = get_font(findfont(figures.RC["font.family"]))  # it has letters, but few emoji
+    texts = ["".join(c for c in text if font.get_char_index(ord(c))) for text in posts["text"]]
+    texts = [text[:SHOWN_TEXT] if visible else "" for text in texts]
+    groups = posts["group"].unique().tolist()
+    frames = [figures.CYCLE[groups.index(g) % 7] for g in posts["group"]] if by_group else None
+    return figures.contact_sheet(pictures, texts, 6, visible, frames)
 
 
 def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
@@ -111,6 +129,7 @@ def _draw_groups(ax: Axes, sizes: list[Mapping[str, Any]]) -> None:
                   color=figures.PALETTE["sky"])  # fmt: skip
     ax.bar_label(bars, [f"{s['groups']:,}" for s in sizes], fontsize=8.5)
     ax.set(title="Near-duplicate groups", xlabel="posts in a group", ylabel="groups", yscale="log")
+    ax.tick_params(axis="x", labelsize=8)
     ax.set_ylim(0.5, 3 * max((s["groups"] for s in sizes), default=1))
     ax.grid(axis="x", visible=False)
 

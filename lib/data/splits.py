@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.schema import SPLITS
+from lib.schema import COLUMNS, SPLITS
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
@@ -56,6 +56,18 @@ def _ordered_groups(group: pd.Series, stratum: pd.Series | None, seed: int) -> p
     groups = groups.assign(size=groups["group"].map(rows["group"].value_counts()))
     groups["draw"] = np.random.default_rng(seed).random(len(groups))
     return groups.sort_values(["stratum", "size", "draw"], ascending=[True, False, True])
+
+
+def with_splits(pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
+    """The pairs with a split each; official splits, where a data set has them, stay as they are.
+
+    Stratified by the label when there is one label column.
+    """
+    if (pairs["split"] != "").any():
+        return pairs
+    labels = [column for column in pairs.columns if column not in COLUMNS]
+    stratum = pairs[labels[0]] if len(labels) == 1 else None
+    return pairs.assign(split=split_groups(pairs["group"], fractions, seed, stratum))
 
 
 def crossing_groups(pairs: pd.DataFrame) -> pd.DataFrame:

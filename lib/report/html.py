@@ -14,6 +14,7 @@ LOADS = re.compile(
     r"(?:<(?:script|img|link|iframe)\b[^>]*?(?:src|href)=|url\(|\bimport\s*\()"
     r"[\"']?(https?:[^\"')\s]+)"
 )
+LINKS = re.compile(r'(?:src|href)="((?!https?:|data:|mailto:|#)[^"]+)"')
 SAMPLE = '<span class="sample">sample corpus</span>'
 CREDITS = (
     'Sample pictures are composed of drawings by <a href="https://openmoji.org">OpenMoji</a> '
@@ -85,6 +86,16 @@ def details(summary: str, body: str) -> str:
 def external(text: str) -> list[str]:
     """Addresses a page would load (not links to follow): scripts, images, styles, fonts."""
     return LOADS.findall(text)
+
+
+def broken_links(pages: Sequence[Path]) -> list[str]:
+    """Relative addresses in `pages` that lead to no file, as "page: address"."""
+    broken = []
+    for page_file in pages:
+        for address in LINKS.findall(page_file.read_text(encoding="utf-8")):
+            if not (page_file.parent / address.partition("#")[0]).exists():
+                broken.append(f"{page_file.name}: {address}")
+    return sorted(set(broken))
 
 
 def write(path: Path, text: str) -> Path:

@@ -72,8 +72,8 @@ def table2(study: Study, writer: Writer) -> Section:
     lead = (
         f"Up to {study.settings.per_class} posts of each of the {study.settings.classes} most "
         "frequent answers, judged by the annotators' files or, where there are none, by the gold "
-        "file. The unweighted mean is the paper's 46 %; weighted by frequency it says how many of "
-        "the posts one keeps are right."
+        "file. The unweighted mean is the paper's 46&nbsp;%; weighted by frequency it says how "
+        "many of the posts one keeps are right."
     )
     strata, accuracies = places.table2(study)
     image = strata[strata["system"] == "image"]
@@ -81,7 +81,7 @@ def table2(study: Study, writer: Writer) -> Section:
     shown = drawn.assign(y_pred=_raw(drawn["answer"]), variant=study.main)
     caption = "Precision of the most frequent answers, picture alone; grey: the paper, same class"
     paper = writer.table(places.paper_table2(), "table2_paper", "Table 2 as published",
-                         {"frequency": tables.count, "precision": 2})  # fmt: skip
+                         {"frequency": tables.count, "precision": 2}, published=True)  # fmt: skip
     blocks = [
         writer.figure(panels.precision_by_class(shown), "precision", caption, image, css="small"),
         writer.table(accuracies, "table2_accuracy", "Accuracy over the judged answers",
@@ -115,7 +115,7 @@ def table3(study: Study, writer: Writer) -> Section:
     for name, part in found.items():
         title = "Table 3 as published" if name == "paper" else f"Table 3: {name}, {study.main}"
         file = f"table3_{name.replace('.', '')}"
-        rendered = writer.table(part, file, title, RATES)
+        rendered = writer.table(part, file, title, RATES, published=name == "paper")
         opened = name in ("paper", "image")
         blocks.append(rendered if opened else shell.details(title, rendered))
     return Section("table3", "Hits and errors by threshold", lead, blocks)
@@ -260,7 +260,7 @@ def claims(study: Study, writer: Writer) -> Section:
     blocks = [
         writer.table(places.claims_table(study), "claims", "The paper's claims", {"value": 3}),
         writer.table(published.inconsistencies(), "inconsistencies", "Recomputed from the paper",
-                     {}).replace("sortable", "").replace(f" {shell.SAMPLE}", ""),
+                     {}, published=True),
     ]  # fmt: skip
     return Section("claims", "What the paper claims", lead, blocks)
 

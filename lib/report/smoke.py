@@ -12,10 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib import data, paths
+from lib.data import card
+from lib.data.groups import assign_groups
+from lib.data.splits import split_groups
 from lib.places import labels
 from lib.places.systems import COLUMNS, UNSEEDED, ZeroShotPlaces
 from lib.schema import write_pairs
 
+DATASET = "instacities"
 CLASSES = ("/s/skyscraper", "/b/bridge", "/a/art_gallery", "/c/clothing_store", "/h/hospital")
 SKILL = {
     "image": 0.5, "caption": 0.3, "image_merged": 0.55, "image_reject": 0.6, "ensemble_cv": 0.6,
@@ -40,6 +45,24 @@ def write_study(
     choices = {"skipped": {}, "unreadable": [], "variants": dict.fromkeys(variants, {})}
     (out / "selections.json").write_text(json.dumps(choices, indent=2) + "\n", encoding="utf-8")
     return out, folder / "pairs.parquet"
+
+
+def write_card(config: str) -> Path:
+    """Write the data card of the smoke corpus; returns the folder of cards."""
+    settings = data.load_settings(DATASET, config)
+    root = data.find_root(DATASET, "", settings)
+    reading = data.read(DATASET, root, settings)
+    posts = reading.pairs
+    hashes = reading.facts["hash"].tolist()
+    grouping = assign_groups(posts["id"].tolist(), hashes, posts["text"].tolist(), settings.group)
+    posts = posts.assign(group=grouping.group)
+    split = split_groups(posts["group"], settings.fractions, settings.seed, posts["label"])
+    reading = reading._replace(pairs=posts.assign(split=split))
+    folder = paths.scratch("smoke", "reports", "cards")
+    card.write_card(
+        card.build_card(DATASET, root, reading, grouping, settings), reading, folder / DATASET
+    )
+    return folder
 
 
 def _pairs(posts: int, rng: np.random.Generator) -> pd.DataFrame:

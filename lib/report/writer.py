@@ -36,10 +36,13 @@ class Writer:
     sample: bool
     written: list[str] = field(default_factory=list)
 
-    def table(self, frame: pd.DataFrame, name: str, caption: str, formats: dict) -> str:
-        """Write a table; returns its HTML."""
+    def table(
+        self, frame: pd.DataFrame, name: str, caption: str, formats: dict, published: bool = False
+    ) -> str:
+        """Write a table; returns its HTML. published: numbers of a paper, on no sample."""
         known = {column: how for column, how in formats.items() if column in frame}
-        made = tables.write_table(frame, self.out / "tables", name, caption, self.sample, known)
+        marked = self.sample and not published
+        made = tables.write_table(frame, self.out / "tables", name, caption, marked, known)
         self.written += [f"tables/{path.name}" for path in made.values()]
         return made["html"].read_text(encoding="utf-8")
 

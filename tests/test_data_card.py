@@ -1,0 +1,144 @@
+"""The data card: its numbers add up, it is redrawn from what was saved, it finds the planted."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from lib import figures
+from lib.data import DatasetSettings, Reading
+from lib.data.card import (
+    build_card,
+    card_table,
+    figure_data,
+    label_counts,
+    planted_found,
+    planted_table,
+    read_card,
+    sweep_distance,
+    write_card,
+)
+from lib.data.drops import Drops
+from lib.data.groups import GroupSettings, assign_groups
+from lib.data.panels import draw_card
+
+N = 40
+
+
+def reading() -> Reading:
+    ids = [f"{100 + i}" for i in range(N)]
+    pairs = pd.DataFrame(
+        {
+            "id": ids,
+            "image": [f"img/{name}.jpg" for name in ids],
+            "text": ["word " * (i % 7) for i in range(N)],
+            "lang": "en",
+            "split": [["train", "test", "test", "validation"][i % 4] for i in range(N)],
+            "date": "",
+            "source": "newyork",
+            "group": ids,
+            "label": [["/b/bridge", "none", ""][i % 3] for i in range(N)],
+        },
+        dtype="str",
+    )
+    pairs["text"] = pairs["text"].str.strip()
+    hashes = [(i + 1) * 0x9E3779B97F4A7C15 % 2**63 for i in range(N)]
+    hashes[5] = hashes[4]
+    facts = pd.DataFrame(
+        {"id": ids, "width": 300, "height": 200, "hash": hashes, "encoding": "utf-8"}
+    )
+    drops = Drops()
+    drops.drop("7", "img/7.jpg", "caption without image")
+    drops.keep("100", "captions/100.txt", "empty caption")
+    return Reading(pairs, facts, drops)
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A card of a sample corpus that planted two copies, one of which can be found."""
+    planted = {
+        "reposts": {"105": "104", "120": "119", "999": "100"},
+        "unreadable_files": {"7": "missing", "8": "empty"},
+        "classes": {f"c{i}": i for i in range(9)},
+        "licences": {"drawings": "CC BY-SA 4.0"},
+    }
+    (tmp_path / "card.json").write_text(json.dumps(planted))
+    read = reading()
+    grouping = assign_groups(read.pairs["id"], read.facts["hash"], read.pairs["text"])
+    read.pairs["group"] = grouping.group
+    return build_card("toy", tmp_path, read, grouping, DatasetSettings()), read
+
+
+def test_numbers_add_up(made):
+    card, _ = made
+    assert card["posts"] == sum(card["splits"].values()) == sum(card["words"]["counts"]) == N
+    assert sum(row["count"] for row in card["labels"]) == N
+    assert sum(row["count"] for row in card["sizes"]) == N
+    assert card["group_sizes"][:2] == [{"size": "1", "groups": 38}, {"size": "2", "groups": 1}]
+    assert (card["dropped"], card["empty_texts"]) == (1, 6)
+    assert card["words"]["median"] == 3
+
+
+def test_written_and_read_back_it_draws_the_same_figure(made, tmp_path):
+    card, read = made
+    write_card(card, read, tmp_path / "out")
+    again = read_card(tmp_path / "out")
+    assert again == card
+    figures.save(draw_card(card), tmp_path, "one", figure_data(card))
+    figures.save(draw_card(again), tmp_path, "two", figure_data(again))
+    for suffix in ("svg", "png", "csv"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (
+            tmp_path / f"two.{suffix}"
+        ).read_bytes()
+    assert pd.read_csv(tmp_path / "out" / "drops.csv")["outcome"].tolist() == ["kept", "dropped"]
+
+
+def test_only_a_sample_corpus_is_stamped(made, tmp_path):
+    card, _ = made
+    texts = [text.get_text() for text in draw_card(card).texts]
+    assert figures.STAMP in texts
+    real = card | {"sample": False, "corpus": None}
+    assert figures.STAMP not in [text.get_text() for text in draw_card(real).texts]
+    assert planted_table(real).empty
+    assert planted_found(real["corpus"], reading()).empty
+
+
+def test_what_was_planted_is_compared_with_what_was_found(made):
+    card, read = made
+    found = planted_found(card["corpus"], read).set_index("effect")
+    assert found.loc["reposts"].tolist() == [2, 1]  # post 999 was never read
+    assert found.loc["unreadable_files"].tolist() == [2, 1]
+    table = planted_table(card).set_index("effect")["value"]
+    assert table["reposts"] == "3 posts"
+    assert table["unreadable_files"] == "empty: 1; missing: 1"
+    assert table["classes"] == "9 entries"
+
+
+def test_a_larger_distance_joins_no_fewer_posts(made):
+    card, read = made
+    sweep = sweep_distance(read, card["corpus"], GroupSettings(), (0, 4, 10))
+    assert sweep["distance"].tolist() == [0, 4, 10]
+    assert sweep["grouped_posts"].is_monotonic_increasing
+    assert sweep["found"].tolist()[0] == 0.5
+    assert "found" not in sweep_distance(read, None, GroupSettings(), (0,))
+
+
+def test_head_of_the_card(made):
+    head = card_table(made[0]).set_index("property")["value"]
+    assert head["posts"] == "40"
+    assert head["splits"] == "train 10 (25%), validation 10 (25%), test 20 (50%)"
+    assert head["licence"] == "drawings: CC BY-SA 4.0"
+
+
+def test_empty_parts_are_drawn_too(made):
+    card, read = made
+    pairs = read.pairs.drop(columns="label")
+    bare = card | {"drops": [], "labels": label_counts(pairs).to_dict("records")}
+    assert {row["label"] for row in bare["labels"]} == {"not labelled"}
+    draw_card(bare)
+
+
+def test_yes_no_labels_are_counted_where_they_hold():
+    pairs = reading().pairs.drop(columns="label").assign(shaming=0, violence=1)
+    counts = label_counts(pairs)
+    assert counts.groupby("label")["count"].sum().to_dict() == {"violence": N}
