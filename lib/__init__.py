@@ -1,0 +1,1 @@
+"""The thin shared library that the notebooks of PairLab import."""

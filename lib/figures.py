@@ -231,7 +231,7 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) 
     low, high = ax.get_ylim()
     least = gap * (high - low)
     ends = sorted(ends, key=lambda end: end[1])
-    heights = np.array([end[1] for end in ends])
+    heights = np.array([end[1] for end in ends], dtype=float)
     for i in range(1, len(heights)):
         heights[i] = max(heights[i], heights[i - 1] + least)
     # Centre the pushed pile on where the lines really end.

@@ -10,12 +10,11 @@ logit_scale comes from the loss alone, once: open_clip's --accum-freq k makes it
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -149,7 +148,7 @@ def backward(
     With `micro_batch` rows at a time the gradients equal the full batch's, logit_scale included.
     """
     image, text, group = batch
-    rows = _rows(image)
+    rows = len(image[0] if isinstance(image, tuple) else image)
     size = micro_batch or rows
     scale = scaler.scale if scaler is not None else (lambda loss: loss)
     parts = [slice(start, start + size) for start in range(0, rows, size)]
@@ -160,17 +159,16 @@ def backward(
         loss = contrastive_loss(*(f.float() for f in features), model.logit_scale, group)
         scale(loss).backward()
         return loss.item()
-    states, cached = [], []
-    with torch.no_grad(), _autocast(device, precision):
-        for part in parts:
-            states.append(_random_state(device))
+    seeds = torch.randint(2**31, (len(parts),)).tolist()
+    cached = []
+    for part, seed in zip(parts, seeds, strict=True):
+        with torch.no_grad(), _autocast(device, precision), _seeded(seed, device):
             cached.append(_features(model, _take(image, part), _take(text, part)))
     whole = [torch.cat(f).float().requires_grad_() for f in zip(*cached, strict=True)]
     loss = contrastive_loss(*whole, model.logit_scale, group)
     scale(loss).backward()
-    for part, state in zip(parts, states, strict=True):
-        _set_random_state(state, device)  # dropout must fall as it did the first time
-        with _autocast(device, precision):
+    for part, seed in zip(parts, seeds, strict=True):
+        with _autocast(device, precision), _seeded(seed, device):
             features = _features(model, _take(image, part), _take(text, part))
         torch.autograd.backward([f.float() for f in features], [w.grad[part] for w in whole])
     return loss.item()
@@ -227,7 +225,6 @@ def _optimizer(
         ],
         betas=(0.9, 0.98),
         eps=1e-6,
-        foreach=True,
     )
 
 
@@ -237,11 +234,6 @@ def _features(model: torch.nn.Module, image: Any, text: Any) -> tuple[torch.Tens
         F.normalize(model.encode_image(image), dim=-1),
         F.normalize(model.encode_text(text), dim=-1),
     )
-
-
-def _rows(inputs: Any) -> int:
-    """Return the number of rows of an input: a tensor, or a tuple of tensors."""
-    return len(inputs[0]) if isinstance(inputs, tuple) else len(inputs)
 
 
 def _take(inputs: Any, part: slice) -> Any:
@@ -257,17 +249,12 @@ def _autocast(device: torch.device, precision: str) -> Any:
     return torch.autocast(device.type, dtype=half)
 
 
-def _random_state(device: torch.device) -> list[torch.Tensor]:
-    """Return the state of the random generators that dropout draws from."""
-    states = [torch.get_rng_state()]
-    return states + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
-
-
-def _set_random_state(states: list[torch.Tensor], device: torch.device) -> None:
-    """Put the random generators back to `states`."""
-    torch.set_rng_state(states[0])
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(states[1], device)
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from generators seeded anew, and put the old ones back: dropout falls the same twice."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _save(
@@ -310,7 +297,6 @@ def _restore(
             for part in ("step", "exp_avg", "exp_avg_sq"):
                 if (entry := f"optimizer/{part}/{name}") in names:
                     state = saved.get_tensor(entry)
-                    optimizer.state[value][part] = copy.copy(state).to(
-                        "cpu" if part == "step" else value.device
-                    )
+                    place = state if part == "step" else state.to(value.device)
+                    optimizer.state[value][part] = place
         return _Progress(**json.loads(saved.metadata()["progress"]))

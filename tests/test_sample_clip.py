@@ -118,9 +118,8 @@ def test_the_folder_can_be_moved_and_loads_offline_from_elsewhere(made, tmp_path
 
 def test_a_spoilt_tokenizer_is_an_error(made, tmp_path):
     folder = shutil.copytree(made[0] / "one" / "sample_clip_l", tmp_path / "spoilt")
-    content = json.loads((folder / "tokenizer.json").read_text())
-    content["normalizer"]["lowercase"] = False
-    (folder / "tokenizer.json").write_text(json.dumps(content))
+    content = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(content | {"do_lower_case": False}))
     with pytest.raises(EncoderError, match="tokenizer differs"):
         load_encoder(f"local-dir:{folder}")
 

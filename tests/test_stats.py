@@ -11,7 +11,7 @@ from lib import stats
 
 
 @pytest.mark.parametrize(
-    "k, n", [(0, 100), (96, 100), (43, 100), (100, 100), (1, 3), (15308, 100000)]
+    ("k", "n"), [(0, 100), (96, 100), (43, 100), (100, 100), (1, 3), (15308, 100000)]
 )
 def test_wilson_equals_statsmodels(k, n):
     got = stats.wilson(k, n)
@@ -50,7 +50,8 @@ def test_bca_shifts_a_skewed_interval_upwards():
     values = np.random.default_rng(3).exponential(size=40)
     plain = stats.bootstrap_ci(values, n=5000, seed=1)
     bca = stats.bootstrap_ci(values, n=5000, seed=1, method="bca")
-    assert bca.low > plain.low and bca.high > plain.high
+    assert bca.low > plain.low
+    assert bca.high > plain.high
 
 
 def test_mean_is_the_same_by_the_fast_and_the_general_path():
@@ -67,9 +68,7 @@ def test_clusters_widen_the_interval_by_the_size_of_the_cluster():
     honest = stats.bootstrap_ci(repeated, clusters=clusters, n=4000, seed=1)
     naive = stats.bootstrap_ci(repeated, n=4000, seed=1)
     # Nine copies of each row carry no news: the naive interval is three times too narrow.
-    assert (honest.high - honest.low) / (naive.high - naive.low) == pytest.approx(
-        3, rel=0.1
-    )
+    assert (honest.high - honest.low) / (naive.high - naive.low) == pytest.approx(3, rel=0.1)
 
 
 def test_percentile_interval_covers_as_often_as_it_says():
@@ -89,12 +88,15 @@ def test_bootstrap_is_a_function_of_its_seed():
 
 def test_bootstrap_leaves_out_resamples_without_a_value():
     values = np.array([[0.1, 0], [0.2, 0], [0.9, 1]])
-    both = lambda x: np.nan if len(set(x[:, 1])) < 2 else x[:, 0].max()
+
+    def both(x):
+        return np.nan if len(set(x[:, 1])) < 2 else x[:, 0].max()
+
     assert stats.bootstrap_ci(values, both, n=200).high == pytest.approx(0.9)
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    ("call", "message"),
     [
         (lambda: stats.bootstrap_ci([]), "no rows"),
         (lambda: stats.bootstrap_ci([1.0], method="bcaa"), "bcaa"),
@@ -131,15 +133,12 @@ def test_paired_bootstrap_of_equal_systems_is_no_difference():
 def test_paired_bootstrap_takes_any_statistic():
     rng = np.random.default_rng(4)
     a, b = rng.normal(1, 1, 100), rng.normal(0, 1, 100)
-    got = stats.paired_bootstrap(
-        a, b, statistic=lambda x, y: np.median(x) - np.median(y), n=500
-    )
-    assert got.value == pytest.approx(np.median(a) - np.median(b)) and got.low > 0
+    got = stats.paired_bootstrap(a, b, statistic=lambda x, y: np.median(x) - np.median(y), n=500)
+    assert got.value == pytest.approx(np.median(a) - np.median(b))
+    assert got.low > 0
 
 
-@pytest.mark.parametrize(
-    "exact, correction", [(True, True), (False, True), (False, False)]
-)
+@pytest.mark.parametrize(("exact", "correction"), [(True, True), (False, True), (False, False)])
 def test_mcnemar_equals_statsmodels(exact, correction):
     rng = np.random.default_rng(7)
     a, b = rng.random(150) < 0.6, rng.random(150) < 0.5
@@ -156,10 +155,8 @@ def test_mcnemar_without_discordant_pairs():
 def test_holm_equals_statsmodels_and_keeps_gaps():
     p = np.random.default_rng(1).random(12) * 0.1
     assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
-    assert (
-        np.isnan(stats.holm([0.01, np.nan])[1])
-        and stats.holm([0.01, np.nan])[0] == 0.01
-    )
+    assert np.isnan(stats.holm([0.01, np.nan])[1])
+    assert stats.holm([0.01, np.nan])[0] == 0.01
 
 
 def test_cohens_h_equals_statsmodels():
@@ -182,9 +179,7 @@ def test_stratified_mean_is_exact_when_everything_was_judged():
 
 def test_stratified_interval_covers_the_population():
     rng = np.random.default_rng(2)
-    strata = [
-        rng.random(size) < share for size, share in ((400, 0.9), (250, 0.4), (90, 0.1))
-    ]
+    strata = [rng.random(size) < share for size, share in ((400, 0.9), (250, 0.4), (90, 0.1))]
     truth = np.concatenate(strata).mean()
     inside = 0
     for _ in range(300):

@@ -21,8 +21,8 @@ class GroupSettings:
     """What counts as a near duplicate."""
 
     hash_distance: int = 6  # bits of 64 in which two picture hashes may differ
-    min_words: int = 6  # texts with fewer different words ("nyc") say nothing
-    max_repeats: int = 20  # a text that more posts than this share is generic, not a duplicate
+    min_words: int = 8  # texts with fewer different words ("nyc") say nothing
+    max_repeats: int = 5  # a text that more posts than this share is generic, not a duplicate
     giant_share: float = 0.02  # share of all posts above which a group is reported as giant
 
     def validate(self) -> None:

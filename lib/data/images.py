@@ -13,7 +13,7 @@ from pathlib import Path
 import imagehash
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 MAX_PIXELS = 80_000_000  # above it a file is refused before it is decoded (240 MB of RGB)
 NO_HASH = 0  # the hash of a picture without structure; a real pHash has about 32 bits set

@@ -73,6 +73,7 @@ def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
         ax.barh(top.index.map(_label_name), top[split], left=left, color=SPLIT_COLORS[split])
         left += top[split].to_numpy()
     ax.set(title="Labels", xlabel="posts")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(axis="y", visible=False)
     if top.empty:
         _nothing(ax, f"{unlabelled:,} posts, {UNLABELLED}")

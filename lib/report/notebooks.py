@@ -23,6 +23,8 @@ from nbformat import NotebookNode
 from lib import figures
 from lib.report import html as shell
 
+# TeX that matplotlib's mathtext knows by another name.
+SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
 INJECTED = "injected-parameters"
 SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
 
@@ -76,13 +78,15 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
 
 def math_svg(tex: str, size: float = 12) -> str:
     """A formula as inline SVG; its source as code where it cannot be drawn."""
-    clean = " ".join(tex.split())
+    clean = known = " ".join(tex.split())
+    for word, other in SPELLING:
+        known = re.sub(word, other, known)
     try:
-        svg = _draw(f"${clean}$", size)
+        svg = _draw(f"${known}$", size)
     except ValueError:  # mathtext knows only a part of TeX
         return f"<code>{html.escape(clean)}</code>"
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", svg, flags=re.DOTALL)
     # Ids repeat from formula to formula; a page has many.
     mark = hashlib.sha256(clean.encode()).hexdigest()[:8]
     svg = SVG_ID.sub(lambda m: f"{m[0]}-{mark}", svg)

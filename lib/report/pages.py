@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from lib import tables
+from lib.data.card import read_corpus_card
 from lib.report import html as shell
 from lib.report import places, sections
 from lib.report.places import Study
@@ -22,8 +23,10 @@ def write_places(
     root: folder that the pairs' pictures are relative to; None leaves the picture sheets out.
     """
     writer = Writer(out, study.sample)
+    card = read_corpus_card(root) if root is not None else None
+    ceilings = card["ceilings"] if card else {}
     parts = [
-        sections.systems(study, writer),
+        sections.systems(study, writer, ceilings),
         sections.table1(study, writer),
         sections.table2(study, writer),
         sections.table3(study, writer),

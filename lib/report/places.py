@@ -231,6 +231,26 @@ def claims_table(study: Study) -> pd.DataFrame:
     return _limits(table, "value")
 
 
+def ceiling_table(study: Study, ceilings: dict) -> pd.DataFrame:
+    """What a sample corpus allows by kind of evidence, beside the best system that sees it.
+
+    ceilings: of the corpus' card. Returns evidence, ceiling, system, variant, accuracy (limits).
+    """
+    table = study.summary[~study.summary["system"].isin(TRIVIAL)]
+    joint = table["system"].str.match(r"ensemble|log_pool|conditional")
+    # Systems that answer with merged labels are scored against merged truths.
+    exact = table["system"] != "image_merged"
+    caption = table["system"] == "caption"
+    sees = {"picture": ~joint & ~caption, "caption": caption, "picture_and_caption": exact}
+    rows = []
+    for evidence, mask in sees.items():
+        best = table[mask & exact].nlargest(1, "accuracy").iloc[0]
+        names = ["system", "variant", "accuracy", "accuracy_low", "accuracy_high"]
+        kind = {"evidence": evidence.replace("_", " "), "ceiling": ceilings[evidence]}
+        rows.append(kind | best[names].to_dict())
+    return pd.DataFrame(rows)
+
+
 def prevalence(study: Study) -> dict[str, float]:
     """Make-up of the test posts with a known truth: posts, classes, shares of none and the top."""
     truth = study.tested.drop_duplicates("id")

@@ -22,11 +22,15 @@ GAPS = {"difference": 3, "h": 2, "helped": tables.count, "harmed": tables.count}
 P_VALUES = {"p": tables.p_value, "p_holm": tables.p_value, "p_mcnemar": tables.p_value}
 CURVES = ("image", "image_calibrated", "image_reject", "caption", "ensemble_cv", "log_pool_cv")
 CHOSEN = {"threshold": 1, "precision": 2}
+CEILINGS = (
+    "What the corpus allows at best, as planted (accuracy against the gold labels of a rule that "
+    "sees the evidence perfectly), and the best system that sees no more"
+)
 RATES = {"threshold": 1, "hit_rate": 4, "error_rate": 4, "ratio": 4, "precision": 2}
 
 
-def systems(study: Study, writer: Writer) -> Section:
-    """All systems, and tests against the picture alone."""
+def systems(study: Study, writer: Writer, ceilings: dict) -> Section:
+    """All systems, tests against the picture alone, and what a sample corpus allows at best."""
     lead = (
         "Accuracy counts a post of no place as right only if the system says so; <i>on places</i> "
         "leaves those posts out. Coverage and precision are at a confidence of .5. Rows of kind "
@@ -45,6 +49,9 @@ def systems(study: Study, writer: Writer) -> Section:
         shell.details("Every encoder and prompt set", writer.table(
             table, "systems_all", "Every system, encoder and prompt set", SYSTEMS)),
     ]  # fmt: skip
+    if ceilings:
+        best = places.ceiling_table(study, ceilings)
+        blocks.insert(2, writer.table(best, "ceilings", CEILINGS, SYSTEMS | {"ceiling": 2}))
     return Section("systems", "Which system is right most often?", lead, blocks)
 
 

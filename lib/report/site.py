@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from lib import figures, tables
+from lib import figures
 from lib.data.card import card_table, figure_data, planted_table, read_card
 from lib.data.panels import draw_card
 from lib.report import html as shell
 from lib.report.html import Section
 from lib.report.writer import Writer
 
-RECALL = {"recall": 2, "chance": 3, "queries": tables.count, "gallery": tables.count}
 RECALL_CAPTION = "Recall@k of the stand-in encoders: a text finds its picture, a picture its text"
 
 
@@ -132,15 +131,22 @@ def _recall(file: Path, writer: Writer) -> Section:
         "scenes: <b>sample_clip_l</b> on the first artists' drawings only, <b>sample_clip_h</b> on "
         "both. Tested on what they were not shown."
     )
-    return Section("encoders", "The stand-in encoders", lead, [
-        writer.table(table, "sample_clip", RECALL_CAPTION, RECALL)
-    ])  # fmt: skip
+    formats = {column: 2 for column in table if column.startswith("R@")}
+    block = writer.table(table, "sample_clip", RECALL_CAPTION, formats)
+    return Section("encoders", "The stand-in encoders", lead, [block])
 
 
 def recall_table(found: dict) -> pd.DataFrame:
-    """Rows of sample_clip.json: model, test, direction, gallery, queries, k, recall, chance.
+    """Recall as a table: model, test, direction, gallery, queries, then R@k with limits and chance.
 
-    found: the file that the stage sample_clip writes; its key `recall` holds the rows.
+    found: the file that the stage sample_clip writes; its key `recall` holds one row a k.
     """
-    table = pd.DataFrame(found["recall"]).drop(columns="epochs")
-    return table.rename(columns={"low": "recall_low", "high": "recall_high"})
+    rows = pd.DataFrame(found["recall"])
+    keys = ["model", "test", "direction", "gallery", "queries"]
+    table = rows[keys].drop_duplicates(ignore_index=True)
+    for k, part in rows.groupby("k"):
+        name = f"R@{k}"
+        columns = {"recall": name, "low": f"{name}_low", "high": f"{name}_high"}
+        part = part.rename(columns={**columns, "chance": f"chance@{k}"})
+        table = table.merge(part[[*keys, *columns.values(), f"chance@{k}"]], on=keys)
+    return table

@@ -60,8 +60,8 @@ def corpus(tmp_path_factory):
 def encoder(tmp_path_factory):
     """The sample encoders' architecture, untrained projections."""
     folder = tmp_path_factory.mktemp("model") / "clip"
-    model = towers.build(256, 128, 0)
-    save_local_dir(model, folder, towers.model_config(256, 128), towers.text_files())
+    model = towers.build(256, 160, 0)
+    save_local_dir(model, folder, towers.model_config(256, 160), towers.text_files())
     return load_encoder(f"local-dir:{folder}")
 
 

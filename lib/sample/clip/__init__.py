@@ -19,9 +19,11 @@ class ClipSettings:
 
     seed: int = 0
     dim: int = 256  # width of the joint space
-    image_size: int = 128  # pixels
-    scenes: int = 2500  # training scenes by each artist team
+    image_size: int = 160  # pixels
+    scenes: int = 4000  # training pictures by each artist team
     held_out: int = 300  # concepts never shown in training
+    portraits: float = 0.6  # share of them that show one thing alone, large
+    restyled: float = 0.6  # share of the portraits redrawn: outlines off, hues turned
     places: float = 0.15  # share of training scenes that show what a Places205 scene is made of
     strength_l: float = 0.5  # largest degradation of a training picture, 0..1
     strength_h: float = 0.8
@@ -38,7 +40,7 @@ class ClipSettings:
         for key in ("dim", "image_size", "scenes", "validation", "gallery", "batch", "workers"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
-        for key in ("places", "strength_l", "strength_h"):
+        for key in ("portraits", "restyled", "places", "strength_l", "strength_h"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"{key}: must be in 0..1, got {getattr(self, key)}")
         if self.batch > self.scenes:

