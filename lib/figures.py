@@ -239,7 +239,6 @@ def _name_ends(ax: Axes, ends: list[tuple[float, float, str, str]], gap: float) 
     for (x, _, name, color), height in zip(ends, heights, strict=True):
         ax.annotate(name, (x, height), xytext=(6, 0), textcoords="offset points", va="center",
                     color=color, fontsize=9, annotation_clip=False)  # fmt: skip
-    ax.set_ylim(low, high)
 
 
 def contact_sheet(
@@ -256,7 +255,10 @@ def contact_sheet(
     colors: frame colour of each picture, None = no frame; side: width of a picture in inches.
     """
     rows = -(-len(images) // columns)
-    texts = [fill(str(text), wrap) for text in captions or [""] * len(images)]
+    texts = [
+        "\n".join(fill(line, wrap) for line in str(text).splitlines())
+        for text in captions or [""] * len(images)
+    ]
     lines = max((text.count("\n") + 1 for text in texts if text), default=0)
     size = (columns * side, rows * (side + 0.15 * lines + 0.1))
     fig, axes = new(rows, columns, size, squeeze=False)

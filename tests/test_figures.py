@@ -61,6 +61,14 @@ def test_names_of_lines_do_not_overlap():
     assert np.mean(heights) == pytest.approx(0.5)
 
 
+def test_lines_of_a_shared_axis_are_not_cut_off():
+    fig, axes = figures.new(1, 2, sharey=True)
+    low = pd.DataFrame({"x": [0, 1], "y": [0, 1], "name": "a"})
+    for ax, scale in zip(axes, (1, 9), strict=True):
+        figures.curves(ax, low.assign(y=low["y"] * scale), "x", "y", "name")
+    assert axes[0].get_ylim()[1] > 9
+
+
 def test_more_lines_than_colours_stay_apart():
     fig, ax = figures.new()
     many = pd.DataFrame({"x": [0, 1] * 14, "y": range(28), "name": np.repeat(range(14), 2)})

@@ -272,3 +272,11 @@ def test_executed_copies_find_their_notebook(tmp_path):
         (folder / f"{name}.ipynb").write_text(json.dumps(notebook(output="ran")))
     made = notebooks.render_folder(source, executed, tmp_path / "out", True)
     assert [page.name for page in made] == ["01_data_insta.html"]
+
+
+def test_links_of_a_notebook_lead_somewhere_from_its_page():
+    body = '<a href="01_data.ipynb">a</a> <a href="../lib/x.csv">b</a> <a href="05_y.ipynb">c</a>'
+    assert notebooks.relink(body, ["01_data_insta"]) == (
+        '<a href="01_data_insta.html">a</a> <a href="../../../lib/x.csv">b</a> '
+        '<a href="../../../notebooks/05_y.ipynb">c</a>'
+    )

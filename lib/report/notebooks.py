@@ -10,6 +10,7 @@ import hashlib
 import html
 import io
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -25,6 +26,7 @@ from lib.report import html as shell
 
 # TeX that matplotlib's mathtext knows by another name.
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
+HOME = "../.."  # from a notebook's page to index.html
 INJECTED = "injected-parameters"
 SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
 
@@ -46,13 +48,15 @@ def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     return merged
 
 
-def render(notebook: NotebookNode, name: str, sample: bool) -> str:
-    """The page of a notebook; `name` as its title."""
+def render(notebook: NotebookNode, name: str, sample: bool, names: Sequence[str] = ()) -> str:
+    """The page of a notebook, `name` as its title; names: the notebook pages to link to."""
     exporter = _Exporter(template_name="basic", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook)
     body = body.replace("\u00b6</a>", "</a>")
     label = shell.SAMPLE if sample else ""
-    return shell.page(name, f"<p>{label} Notebook, as the pipeline ran it.</p>\n{body}", "../..")
+    body = relink(body, names)
+    head = f"<p>{label} Notebook, as the pipeline ran it.</p>"
+    return shell.page(name, f"{head}\n{body}", HOME)
 
 
 def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list[Path]:
@@ -64,7 +68,8 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
     """
     pages = []
     stems = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
-    for copy in sorted(executed.glob("*.ipynb")):
+    copies = sorted(executed.glob("*.ipynb"))
+    for copy in copies:
         origin = [stem for stem in stems if copy.stem.startswith(stem)]
         if not origin or copy.stem == "07_reports":
             continue
@@ -72,8 +77,24 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
             notebook = merge(_read(stems[max(origin, key=len)]), _read(copy))
         except ValueError as error:
             raise ValueError(f"{copy.name}: {error}") from None
-        pages.append(shell.write(out / f"{copy.stem}.html", render(notebook, copy.stem, sample)))
+        text = render(notebook, copy.stem, sample, [c.stem for c in copies])
+        pages.append(shell.write(out / f"{copy.stem}.html", text))
     return pages
+
+
+def relink(text: str, names: Sequence[str]) -> str:
+    """The body of a notebook page with its relative links mended for reports/<profile>/notebooks/.
+
+    names: pages there. A link to another notebook leads to the first page made from it, or to the
+    notebook itself; `../` led to the repository's root and now has three steps to go.
+    """
+
+    def mend(match: re.Match) -> str:
+        stem = match[1]
+        page = next((name for name in names if name.startswith(stem)), "")
+        return f'href="{page}.html"' if page else f'href="../../../notebooks/{stem}.ipynb"'
+
+    return re.sub(r'href="([\w-]+)\.ipynb"', mend, text.replace('href="../', 'href="../../../'))
 
 
 def math_svg(tex: str, size: float = 12) -> str:

@@ -236,7 +236,7 @@ def _sheet(
     visible = study.sample or settings.show_content
     fig = panels.sheet(study.pairs, root, under, colors, visible)
     drawn = " Drawings: OpenMoji, CC BY-SA 4.0, and Twemoji, CC BY 4.0." if study.sample else ""
-    return writer.figure(fig, name, caption + drawn, data, formats=("png",))
+    return writer.figure(fig, name, f"{caption.rstrip('.')}.{drawn}", data, formats=("png",))
 
 
 def few_shot(study: Study, writer: Writer) -> Section:
