@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import html
 import io
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +22,13 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 
-from lib import figures
+from lib import figures, paths
 from lib.report import html as shell
 
 # TeX that matplotlib's mathtext knows by another name.
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
 HOME = "../.."  # from a notebook's page to index.html
+ROOT = "../../.."  # from there to the repository's root
 INJECTED = "injected-parameters"
 SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
 
@@ -48,13 +50,15 @@ def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     return merged
 
 
-def render(notebook: NotebookNode, name: str, sample: bool, names: Sequence[str] = ()) -> str:
-    """The page of a notebook, `name` as its title; names: the notebook pages to link to."""
+def render(
+    notebook: NotebookNode, name: str, sample: bool, names: Sequence[str] = (), root: str = ROOT
+) -> str:
+    """The page of a notebook, `name` as its title; names, root: as for `relink`."""
     exporter = _Exporter(template_name="basic", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook)
     body = body.replace("\u00b6</a>", "</a>")
     label = shell.SAMPLE if sample else ""
-    body = relink(body, names)
+    body = relink(body, names, root)
     head = f"<p>{label} Notebook, as the pipeline ran it.</p>"
     return shell.page(name, f"{head}\n{body}", HOME)
 
@@ -77,24 +81,25 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
             notebook = merge(_read(stems[max(origin, key=len)]), _read(copy))
         except ValueError as error:
             raise ValueError(f"{copy.name}: {error}") from None
-        text = render(notebook, copy.stem, sample, [c.stem for c in copies])
+        names, root = [c.stem for c in copies], Path(os.path.relpath(paths.ROOT, out)).as_posix()
+        text = render(notebook, copy.stem, sample, names, root)
         pages.append(shell.write(out / f"{copy.stem}.html", text))
     return pages
 
 
-def relink(text: str, names: Sequence[str]) -> str:
-    """The body of a notebook page with its relative links mended for reports/<profile>/notebooks/.
+def relink(text: str, names: Sequence[str], root: str = ROOT) -> str:
+    """The body of a notebook page with its relative links mended.
 
-    names: pages there. A link to another notebook leads to the first page made from it, or to the
-    notebook itself; `../` led to the repository's root and now has three steps to go.
+    names: pages beside it; root: way from the page to the repository's root, where `../` led from
+    the notebook. A link to a notebook leads to the first page made from it, or to the notebook.
     """
 
     def mend(match: re.Match) -> str:
         stem = match[1]
         page = next((name for name in names if name.startswith(stem)), "")
-        return f'href="{page}.html"' if page else f'href="../../../notebooks/{stem}.ipynb"'
+        return f'href="{page}.html"' if page else f'href="{root}/notebooks/{stem}.ipynb"'
 
-    return re.sub(r'href="([\w-]+)\.ipynb"', mend, text.replace('href="../', 'href="../../../'))
+    return re.sub(r'href="([\w-]+)\.ipynb"', mend, text.replace('href="../', f'href="{root}/'))
 
 
 def math_svg(tex: str, size: float = 12) -> str:
