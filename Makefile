@@ -27,7 +27,7 @@ test: environment
 	@$(BIN)/ruff format --check lib tests notebooks
 	@$(BIN)/python -m pytest tests
 	@$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with \
-		tests/nbval_sanitize.cfg --nbval-kernel-name python3 --nbval-cell-timeout 120 notebooks
+		tests/nbval_sanitize.cfg --nbval-kernel-name python3 --nbval-cell-timeout 600 notebooks
 	@$(BIN)/python -m lib.gate
 
 lab: environment
