@@ -116,8 +116,10 @@ def missing_results(pipeline: dict[str, Any], params: dict[str, Any], root: Path
         for out in entry.get("outs", []):
             if isinstance(out, dict):
                 (path, options), *_ = out.items()
+                if options.get("cache") is not False:
+                    continue  # persist and the like; a matrix's paths are filled in per item
                 path = re.sub(r"\$\{(.+?)\}", lambda found: _lookup(params, found[1]), path)
-                if options.get("cache") is False and not (root / path).exists():
+                if not (root / path).exists():
                     yield f"{stage}: {path}: missing, it is kept in git"
 
 
