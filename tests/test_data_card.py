@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from lib import figures
-from lib.data import DatasetSettings, Reading
 from lib.data.card import (
     build_card,
     card_table,
@@ -21,6 +20,7 @@ from lib.data.card import (
 from lib.data.drops import Drops
 from lib.data.groups import GroupSettings, assign_groups
 from lib.data.panels import draw_card
+from lib.data.readers import DatasetSettings, Reading
 
 N = 40
 

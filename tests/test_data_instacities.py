@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lib import data
-from lib.data import LayoutError
-from lib.data.instacities import Settings, clean, decode, read
+from lib.data import readers as data
+from lib.data.readers import LayoutError
+from lib.data.readers.instacities import Settings, clean, decode, read
 from lib.params import ParamsError
 from lib.schema import PairsError, validate_pairs
 

@@ -13,11 +13,11 @@ from lib.paths import ROOT
 
 CONFIGS = ("params.yaml", "profiles/smoke.yaml")
 SECTIONS = {
-    "data.instacities": "lib.data.instacities:Settings",
-    "sample.instacities": "lib.sample.posts:Settings",
+    "data.instacities": "lib.data.readers.instacities:Settings",
+    "sample.instacities": "lib.sample.instacities.posts:Settings",
     "embed": "lib.embed:EmbedSettings",
     "sample_clip": "lib.sample.clip:ClipSettings",
-    "zero_shot_places": "lib.places.systems:ZeroShotPlaces",
+    "zero_shot_places": "lib.places.study.systems:ZeroShotPlaces",
     "reports": "lib.report.writer:Settings",
 }
 NOT_SETTINGS = {"profile", "encoders", "models"}  # a name; what only dvc.yaml reads

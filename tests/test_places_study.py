@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.places import claims, contrasts, inputs, judging, labels, study
-from lib.places.systems import COLUMNS, Features, ZeroShotPlaces
+from lib.places import judging, labels, study
+from lib.places.study import claims, contrasts, inputs
+from lib.places.study.systems import COLUMNS, Features, ZeroShotPlaces
 
 SETTINGS = ZeroShotPlaces(
     encoders=("toy",), prompt_sets=("raw", "natural"), shots=(1, 4), seeds=(0, 1, 2)

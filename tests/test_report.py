@@ -10,8 +10,9 @@ import pytest
 
 from lib import params, paths
 from lib.places import selective
-from lib.places.systems import ZeroShotPlaces
-from lib.report import html, notebooks, pages, places, quality, site, smoke
+from lib.places.study.systems import ZeroShotPlaces
+from lib.report import html, notebooks, places, site, smoke
+from lib.report.places import pages, quality
 from lib.report.writer import Settings
 
 SETTINGS = Settings(bootstrap=50, sheet=4)

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from lib import params
-from lib.sample import instacities, planted, posts, upload
+from lib.sample import instacities, planted, upload
+from lib.sample.instacities import __main__ as stage
+from lib.sample.instacities import posts
 from lib.sample.scenery.paintbox import table
 
 PLAN = posts.Settings(posts=2000, second_posts=400)
@@ -169,9 +171,9 @@ def test_bad_settings_are_one_line(tmp_path, capsys):
     config = tmp_path / "p.yaml"
     config.write_text("sample:\n  instacities:\n    none_share: 2.0\n", encoding="utf-8")
     with pytest.raises(params.ParamsError, match="none_share: 2.0 is not a share"):
-        params.load(config, instacities.SECTION, posts.Settings)
+        params.load(config, stage.SECTION, posts.Settings)
     out = tmp_path / "out"
-    assert instacities.main(["--config", str(config), "--out", str(out)]) == 1
+    assert stage.main(["--config", str(config), "--out", str(out)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert not out.exists()
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from lib.sample import captions, scenes, words
-from lib.sample.captions import Topic
+from lib.sample import scenes, words
+from lib.sample.instacities import captions
+from lib.sample.instacities.captions import Topic
 
 BRIDGE = Topic("/b/bridge", ("old bridge",), ("across the river",), ("🌉", "🐕"))
 

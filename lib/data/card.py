@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from lib import paths, tables
-from lib.data import DatasetSettings, Reading
 from lib.data.groups import Grouping, GroupSettings, assign_groups
+from lib.data.readers import DatasetSettings, Reading
+from lib.data.splits import crossing_groups, ordered_by
 from lib.schema import COLUMNS, SPLITS
 
 SPLIT_NAMES = {"": "no split"}
@@ -34,6 +35,9 @@ def build_card(
     pairs, facts, drops = reading
     corpus = read_corpus_card(root)
     words = pairs["text"].str.split().str.len()
+    pictured = pairs["image"] != ""
+    kind, counts = breakdown(pairs)
+    flat = grouping.report["flat_pictures"] - int((~pictured).sum())
     return {
         "dataset": dataset,
         "root": paths.relative(root),
@@ -44,12 +48,19 @@ def build_card(
         "langs": _counts(pairs["lang"]),
         "dates": [min(dated), max(dated)] if (dated := [d for d in pairs["date"] if d]) else [],
         "splits": {s: int(n) for s in SPLITS if (n := (pairs["split"] == s).sum())},
-        "labels": label_counts(pairs).to_dict("records"),
+        "spans": spans(pairs).to_dict("records"),
+        "crossing": len(crossing_groups(pairs)),
+        "kind": kind,
+        "labels": counts.to_dict("records"),
         "words": _histogram(words),
         "empty_texts": int((words == 0).sum()),
-        "sizes": facts.value_counts(["width", "height"]).reset_index().to_dict("records"),
+        "without_picture": int((~pictured).sum()),
+        "sizes": facts[pictured.to_numpy()]
+        .value_counts(["width", "height"])
+        .reset_index()
+        .to_dict("records"),
         "encodings": _counts(facts["encoding"]),
-        "groups": grouping.report,
+        "groups": grouping.report | {"flat_pictures": flat},
         "group_sizes": _group_sizes(pairs["group"]),
         "drops": drops.summary().to_dict("records"),
         "split_seed": settings.seed,
@@ -101,6 +112,11 @@ def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
         "posts with a generic text": tables.count(groups["generic_texts"]),
         "giant groups": tables.count(groups["giants"]),
     }
+    extra = {
+        "texts without a picture": card["without_picture"],
+        "groups that cross official splits": card["crossing"],
+    }
+    rows |= {name: tables.count(n) for name, n in extra.items() if n}
     return pd.DataFrame([(k, _plain(v)) for k, v in rows.items()], columns=["property", "value"])
 
 
@@ -156,23 +172,58 @@ def sweep_distance(
 def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
     """Posts by label and split, long: label, split, count.
 
-    One label column: its values. Several: each a yes/no label, counted where it is 1.
+    One label column: its values. Several: each yes/no label, counted where it is 1; columns of text
+    among them are no labels.
     """
     columns = [column for column in pairs.columns if column not in COLUMNS]
     if len(columns) == 1:
         label = pairs[columns[0]].astype(str).replace("", UNLABELLED)
         long = pairs[["split"]].assign(label=label)
     else:
-        parts = [pairs.loc[pairs[c] == 1, ["split"]].assign(label=c) for c in columns]
+        parts = [pairs.loc[pairs[c] == 1, ["split"]].assign(label=c) for c in _yes_no(pairs)]
         long = pd.concat(parts) if parts else pairs[["split"]].assign(label=UNLABELLED)
     counts = long.value_counts(["label", "split"]).rename("count").reset_index()
     return counts.sort_values(["label", "split"], ignore_index=True)
+
+
+def breakdown(pairs: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """What the posts are counted by, labels or sources, and the counts: label, split, count."""
+    if len(set(pairs.columns) - set(COLUMNS)) == 1 or _yes_no(pairs):
+        return "labels", label_counts(pairs)
+    return "sources", label_counts(pairs[list(COLUMNS)].assign(label=pairs["source"]))
+
+
+def spans(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Each split of each source: source, split, posts, first and last day, lang, ordered by.
+
+    `ordered by` is what a split in time goes by: date, or row where a row has no date.
+    """
+    table = pairs.assign(day=pairs["date"].str[:10].replace("", None))
+    table["place"] = table["split"].map(SPLITS.index)
+    found = table.groupby(["source", "place"], as_index=False).agg(
+        split=("split", "first"),
+        posts=("id", "size"),
+        first=("day", "min"),
+        last=("day", "max"),
+        lang=("lang", lambda codes: " ".join(sorted(set(codes)))),
+    )
+    found["ordered by"] = found["source"].map(ordered_by(pairs))
+    return found.drop(columns="place").fillna("")
+
+
+def _yes_no(pairs: pd.DataFrame) -> list[str]:
+    """Label columns that hold numbers, as yes/no labels do."""
+    columns = [column for column in pairs.columns if column not in COLUMNS]
+    return [column for column in columns if pd.api.types.is_numeric_dtype(pairs[column])]
 
 
 def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
     """All that draw_card draws, long: panel, x, series, y."""
     rows = [("labels", r["label"], r["split"], r["count"]) for r in card["labels"]]
     rows += [("splits", split, "", n) for split, n in card["splits"].items()]
+    for row in card["spans"]:
+        name = f"{row['source']} {row['split']}".strip()
+        rows += [(edge, name, row[edge], row["posts"]) for edge in ("first", "last") if row[edge]]
     edges, counts = card["words"]["edges"], card["words"]["counts"]
     rows += [("words", e, "", n) for e, n in zip(edges, counts, strict=False)]
     rows += [("sizes", r["width"], r["height"], r["count"]) for r in card["sizes"]]

@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
+import matplotlib.dates as mdates
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,7 +26,9 @@ SPLIT_COLORS = {
     "": figures.MUTED,
 }
 TOP_LABELS = 14
+TOP_SOURCES = 8
 SHOWN_TEXT = 60  # characters
+TEXT_COLUMNS = ("text", "original", "snippet")  # what people wrote
 
 
 def draw_card(card: Mapping[str, Any]) -> Figure:
@@ -33,10 +36,13 @@ def draw_card(card: Mapping[str, Any]) -> Figure:
     fig, axes = figures.new(2, 3, size=(12.5, 7.4), width_ratios=(1.25, 1, 1))
     fig.get_layout_engine().set(h_pad=0.12, w_pad=0.1, hspace=0.05)
     with figures.style():
-        _draw_labels(axes[0, 0], pd.DataFrame(card["labels"]))
+        _draw_labels(axes[0, 0], card["kind"], pd.DataFrame(card["labels"]))
         _draw_words(axes[0, 1], card["words"], card["empty_texts"])
         _draw_sizes(axes[0, 2], pd.DataFrame(card["sizes"]))
-        _draw_splits(axes[1, 0], card["splits"])
+        if any(row["first"] for row in card["spans"]):
+            _draw_spans(axes[1, 0], pd.DataFrame(card["spans"]))
+        else:
+            _draw_splits(axes[1, 0], card["splits"])
         _draw_groups(axes[1, 1], card["group_sizes"])
         _draw_drops(axes[1, 2], card["drops"])
     fig.set_label(f"data card of {card['dataset']}")
@@ -46,10 +52,11 @@ def draw_card(card: Mapping[str, Any]) -> Figure:
 
 
 def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool = False) -> Figure:
-    """Pictures of some rows of a pairs table, each over the start of its text.
+    """Pictures of some rows of a pairs table, each over the start of its text; rows without skipped.
 
     visible: False blurs the pictures and leaves the texts out. by_group: one frame colour a group.
     """
+    posts = posts[posts["image"] != ""]
     pictures = [load_rgb(root / image) for image in posts["image"]]
     font = get_font(findfont(figures.RC["font.family"]))  # it has letters, but few emoji
     texts = ["".join(c for c in text if font.get_char_index(ord(c))) for text in posts["text"]]
@@ -59,7 +66,14 @@ def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool
     return figures.contact_sheet(pictures, texts, 6, visible, frames)
 
 
-def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
+def preview(pairs: pd.DataFrame, visible: bool, rows: int = 6) -> pd.DataFrame:
+    """The first rows of a pairs table, narrow enough to print; texts are hidden unless visible."""
+    texts = [column for column in TEXT_COLUMNS if column in pairs.columns]
+    shown = pairs if visible else pairs.assign(**dict.fromkeys(texts, "(not shown)"))
+    return shown.drop(columns=["lang", "split", "date"]).head(rows)
+
+
+def _draw_labels(ax: Axes, kind: str, labels: pd.DataFrame) -> None:
     """Stacked bars by split, frequent labels first; the rest in one bar, the unjudged apart."""
     wide = labels.pivot_table(index="label", columns="split", values="count", fill_value=0)
     unlabelled = int(wide.loc[UNLABELLED].sum()) if UNLABELLED in wide.index else 0
@@ -72,7 +86,7 @@ def _draw_labels(ax: Axes, labels: pd.DataFrame) -> None:
     for split in (s for s in SPLITS if s in top.columns):
         ax.barh(top.index.map(_label_name), top[split], left=left, color=SPLIT_COLORS[split])
         left += top[split].to_numpy()
-    ax.set(title="Labels", xlabel="posts")
+    ax.set(title=kind.capitalize(), xlabel="posts")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(axis="y", visible=False)
     if top.empty:
@@ -122,6 +136,27 @@ def _draw_splits(ax: Axes, splits: Mapping[str, int]) -> None:
     ax.set(
         title="Splits (colours as above)", xlabel="posts", xlim=(0, 1.3 * max(values, default=1))
     )
+    ax.grid(axis="y", visible=False)
+
+
+def _draw_spans(ax: Axes, spans: pd.DataFrame) -> None:
+    """One row a source, the largest above: each split as a bar from its first day to its last."""
+    sizes = spans.groupby("source")["posts"].sum().sort_values(ascending=False, kind="stable")
+    shown = sizes.index[:TOP_SOURCES].tolist()
+    for y, source in enumerate(shown[::-1]):
+        rows = spans[spans["source"] == source]
+        for row in rows[rows["first"] != ""].itertuples():
+            first, last = mdates.datestr2num([row.first, row.last])
+            ax.barh(y, last + 1 - first, left=first, height=0.5, color=SPLIT_COLORS[row.split],
+                    alpha=0.85, edgecolor="white", linewidth=0.6)  # fmt: skip
+        if (rows["first"] == "").all():
+            ax.text(0.02, y, "no dates: by row", transform=ax.get_yaxis_transform(), va="center",
+                    color=figures.MUTED, fontsize=8.5)  # fmt: skip
+    rest = f" ({len(sizes) - len(shown)} more)" if len(sizes) > len(shown) else ""
+    ax.set(title=f"Splits in time (colours as above){rest}", yticks=range(len(shown)),
+           yticklabels=shown[::-1], ylim=(-0.6, len(shown) - 0.4))  # fmt: skip
+    ax.xaxis.set_major_locator(locator := mdates.AutoDateLocator(minticks=3, maxticks=6))
+    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     ax.grid(axis="y", visible=False)
 
 

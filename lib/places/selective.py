@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from lib.places.scoring import softmax
 from lib.stats import stratified_mean, wilson
@@ -186,9 +186,16 @@ def mean_confidence(conf: np.ndarray, correct: np.ndarray) -> dict[str, float]:
 
 
 def auroc(conf: np.ndarray, correct: np.ndarray) -> float:
-    """Chance that a hit is more confident than a failure (.5 = useless); NaN if one is missing."""
+    """Chance that a hit is more confident than a failure (.5 = useless); NaN if one is missing.
+
+    Mann and Whitney's U from mid-ranks: what scikit-learn's roc_auc_score gives, fast enough for
+    a bootstrap.
+    """
     conf, correct = _checked(conf, correct)
-    return float("nan") if correct.all() or not correct.any() else roc_auc_score(correct, conf)
+    hits, failures = int(correct.sum()), int((~correct).sum())
+    if not hits or not failures:
+        return float("nan")
+    return float((rankdata(conf)[correct].sum() - hits * (hits + 1) / 2) / (hits * failures))
 
 
 def _cumulative_errors(conf: np.ndarray, correct: np.ndarray) -> np.ndarray:

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import data, paths
+from lib import paths
 from lib.data import card
+from lib.data import readers as data
 from lib.data.groups import assign_groups
 from lib.data.splits import split_groups
 from lib.places import labels
-from lib.places.systems import COLUMNS, UNSEEDED, ZeroShotPlaces
+from lib.places.study.systems import COLUMNS, UNSEEDED, ZeroShotPlaces
 from lib.schema import write_pairs
 
 DATASET = "instacities"

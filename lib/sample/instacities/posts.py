@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib.sample import captions, pictograms, planted, scenes, upload
-from lib.sample.captions import Caption, Topic
+from lib.sample import pictograms, planted, scenes, upload
+from lib.sample.instacities import captions
+from lib.sample.instacities.captions import Caption, Topic
 from lib.sample.scenery.paintbox import table
 
 NONE = "none"  # label of a post that shows none of the places

@@ -18,8 +18,9 @@ import pandas as pd
 import pyarrow
 import pyarrow.parquet as parquet
 
-from lib.places import labels, scoring, systems
-from lib.places.systems import COLUMNS, Features, Posts, ZeroShotPlaces
+from lib.places import labels, scoring
+from lib.places.study import systems
+from lib.places.study.systems import COLUMNS, Features, Posts, ZeroShotPlaces
 
 SELECTED = ("ensemble_cv", "log_pool_cv", "conditional_*", "image_calibrated")
 TRAINED = ("linear_probe_*", "tip_adapter_*", "majority")

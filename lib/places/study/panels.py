@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from lib import figures
 from lib.data.images import load_rgb
 from lib.places import labels, published, selective
-from lib.places.contrasts import select
+from lib.places.study.contrasts import select
 from lib.stats import wilson
 
 FEWEST = 10  # posts below which a share is not drawn

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from lib import params, paths
-from lib.places import claims, contrasts, judging, labels, panels, published, selective
-from lib.places.systems import ZeroShotPlaces
-from lib.report import quality
+from lib.places import judging, labels, published, selective
+from lib.places.study import claims, contrasts, panels
+from lib.places.study.systems import ZeroShotPlaces
+from lib.report.places import quality
 from lib.schema import read_pairs
 from lib.stats import cohens_h, holm, mcnemar, shifted_p
 

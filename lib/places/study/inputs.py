@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import data, paths
+from lib import paths
+from lib.data import readers as data
 from lib.data.groups import assign_groups
 from lib.data.splits import split_groups
 from lib.embed import embed_pairs
@@ -16,7 +17,7 @@ from lib.embeddings import read_embeddings
 from lib.encoders import encode_texts, load_encoder
 from lib.places.labels import read_labels
 from lib.places.study import prompt_features
-from lib.places.systems import Features, ZeroShotPlaces
+from lib.places.study.systems import Features, ZeroShotPlaces
 from lib.sample.tiny import tiny_clip
 from lib.schema import read_pairs, write_pairs
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from lib.places.contrasts import resampled_sums, select
 from lib.places.selective import auroc
+from lib.places.study.contrasts import resampled_sums, select
 from lib.stats import Interval, bootstrap_ci
 
 HALF = 0.5  # the paper's threshold

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from lib import tables
-from lib.places import contrasts, labels, panels, published, selective
+from lib.places import labels, published, selective
+from lib.places.study import contrasts, panels
 from lib.report import html as shell
 from lib.report import places
 from lib.report.html import Section

@@ -7,11 +7,9 @@ and gold_second.csv (id, label, annotator, time) and card.json, which says what 
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import json
 import shutil
-import sys
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -21,11 +19,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from lib import params, paths
+from lib import paths
 from lib.sample import photo, pictograms, planted, scenes, upload, words
-from lib.sample.posts import NONE, Post, Settings, neighbours, plan
+from lib.sample.instacities.posts import NONE, Post, Settings, neighbours, plan
 
-SECTION = "sample.instacities"
 CITY, VERSION = "newyork", 1
 SIZE = 300  # px, as in img_resized
 CHUNK = 128  # posts that a process takes at a time
@@ -188,26 +185,3 @@ def _is_smoke(file: Path) -> bool:
         return False
     made = json.loads(file.read_text(encoding="utf-8"))
     return (made["version"], made["settings"]) == (VERSION, _recorded(SMOKE))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the corpus that a config file describes; the result is the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--config", default="params.yaml", help="file with the section sample.instacities"
-    )
-    parser.add_argument("--out", default="data/sample/instacities", help="folder to write")
-    options = parser.parse_args(arguments)
-    try:
-        settings = params.load(options.config, SECTION, Settings)
-    except params.ParamsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    out = build(settings, options.out)
-    made = json.loads((out / "card.json").read_text(encoding="utf-8"))
-    print(f"{paths.relative(out)}: {made['posts']} posts, ceilings {made['ceilings']}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,8 +10,8 @@ import pandas as pd
 from lib import tables
 from lib.data.card import read_corpus_card
 from lib.report import html as shell
-from lib.report import places, sections
-from lib.report.places import Study
+from lib.report import places
+from lib.report.places import Study, sections
 from lib.report.writer import Settings, Writer
 
 

@@ -1,6 +1,6 @@
 """Two systems on the same posts: what a caption changes, what merging near-synonyms changes.
 
-Every function reads the study's predictions (columns: `lib.places.systems.COLUMNS`).
+Every function reads the study's predictions (columns: `lib.places.study.systems.COLUMNS`).
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from lib import paths
-from lib.data import DatasetSettings, LayoutError, Reading
 from lib.data.drops import Drops
 from lib.data.images import ImageError, inspect_all
+from lib.data.readers import DatasetSettings, LayoutError, Reading
 from lib.schema import PairsError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
