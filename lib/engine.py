@@ -15,7 +15,7 @@ from papermill.engines import NBClientEngine
 from papermill.iorw import write_ipynb
 from traitlets.config import Config
 
-from lib import notebooks
+from lib import notebooks, provenance
 
 KERNEL = "python3"
 
@@ -48,9 +48,11 @@ class StrictEngine(NBClientEngine):
         if output_path:
             Path(output_path).parent.mkdir(parents=True, exist_ok=True)
         config = Config({"KernelManager": {"transport_encryption": "auto"}})
-        nb = super().execute_notebook(
-            nb, KERNEL, output_path, config=config, coalesce_streams=True, **kwargs
-        )
+        record = provenance.record_path(output_path) if output_path else None
+        with provenance.run_record(record, name, passed):
+            nb = super().execute_notebook(
+                nb, KERNEL, output_path, config=config, coalesce_streams=True, **kwargs
+            )
         notebooks.check_executed(nb, name, output_path)
         notebooks.check_outputs(source, passed, name)
         notebooks.normalise(nb)

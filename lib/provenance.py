@@ -83,9 +83,22 @@ def write_run(path: Path | str, fixed_part: dict, seconds: float) -> Path:
     return path
 
 
+def record_path(output: Path | str) -> Path | None:
+    """Where the record of a stage goes that makes `output`: artefacts/<profile>/runs/<name>.json.
+
+    Outside the stage's outputs, which stay the same byte for byte; None for an output that is no
+    artefact (a notebook run in place).
+    """
+    try:
+        profile, *parts = Path(output).resolve().relative_to(ROOT / "artefacts").parts
+    except ValueError:
+        return None
+    return ROOT / "artefacts" / profile / "runs" / f"{'-'.join(parts)}.json" if parts else None
+
+
 @contextmanager
 def run_record(
-    path: Path | str,
+    path: Path | str | None,
     stage: str,
     params: object,
     seeds: tuple[int, ...] = (),
@@ -93,11 +106,12 @@ def run_record(
 ) -> Iterator[dict]:
     """Time the block and write its run record to `path` when it succeeds; yields the fixed part.
 
-    A block that raises leaves no record.
+    A block that raises leaves no record, and neither does one without a path.
     """
     start, part = time.perf_counter(), fixed(stage, params, seeds, device)
     yield part
-    write_run(path, part, time.perf_counter() - start)
+    if path is not None:
+        write_run(path, part, time.perf_counter() - start)
 
 
 def read_run(path: Path | str) -> dict:

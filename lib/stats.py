@@ -173,15 +173,16 @@ def stratified_mean(
     """Share in a population sampled by stratum, with a normal interval (Cochran 1977, eq. 5.6).
 
     hits, drawn, sizes: (strata,) hits in the sample, sample size, stratum size. finite: shrink the
-    variance by 1 - drawn/size (a stratum judged completely adds no error). Each stratum needs two
-    draws, or all of its members.
+    variance by 1 - drawn/size (a stratum judged completely adds no error). A stratum with a single
+    draw says nothing about its variance and counts with the largest that a share can have, 1/4.
     """
     hits, drawn, sizes = (np.asarray(x, dtype=float) for x in (hits, drawn, sizes))
-    if (drawn > sizes).any() or (hits > drawn).any() or (drawn < np.minimum(2, sizes)).any():
-        raise ValueError("stratified_mean: need hits <= drawn <= sizes and 2 draws in a stratum")
+    if (drawn > sizes).any() or (hits > drawn).any() or (drawn < np.minimum(1, sizes)).any():
+        raise ValueError("stratified_mean: need hits <= drawn <= sizes and a draw in each stratum")
     weights = sizes / sizes.sum()
     share = np.divide(hits, drawn, out=np.zeros_like(hits), where=drawn > 0)
-    variance = share * (1 - share) / np.maximum(drawn - 1, 1)
+    spread = np.where(drawn > 1, share * (1 - share), 0.25)
+    variance = spread / np.maximum(drawn - 1, 1)
     if finite:
         variance *= 1 - np.divide(drawn, sizes, out=np.ones_like(drawn), where=sizes > 0)
     value = float(weights @ share)

@@ -56,3 +56,17 @@ def test_another_device_or_setting_is_another_fixed_part(tmp_path):
 def test_outside_a_repository_there_is_no_commit(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
     assert provenance.commit() is None
+
+
+def test_records_of_artefacts_stand_outside_the_stages_outputs():
+    out = paths.ROOT / "artefacts" / "sample" / "embeddings" / "instacities" / "l"
+    runs = paths.ROOT / "artefacts" / "sample" / "runs"
+    assert provenance.record_path(out) == runs / "embeddings-instacities-l.json"
+    assert provenance.record_path(paths.ROOT / "notebooks" / "03.ipynb") is None
+
+
+def test_a_run_without_a_record_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with provenance.run_record(None, "stage", {}) as part:
+        assert part["stage"] == "stage"
+    assert not list(tmp_path.iterdir())

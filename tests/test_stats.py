@@ -177,6 +177,13 @@ def test_stratified_mean_is_exact_when_everything_was_judged():
     assert stats.stratified_mean([3, 1], [4, 1], [4, 1], finite=False).low < 0.8
 
 
+def test_a_stratum_judged_once_is_as_unsure_as_a_share_can_be():
+    got = stats.stratified_mean([30, 1], [60, 1], [400, 250])
+    assert got.value == pytest.approx((400 * 0.5 + 250) / 650)
+    known = stats.stratified_mean([30, 60], [60, 60], [400, 250])
+    assert got.high - got.low > 2 * (known.high - known.low)
+
+
 def test_stratified_interval_covers_the_population():
     rng = np.random.default_rng(2)
     strata = [rng.random(size) < share for size, share in ((400, 0.9), (250, 0.4), (90, 0.1))]
