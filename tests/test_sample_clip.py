@@ -16,12 +16,14 @@ from lib.encoders import EncoderError, load_encoder
 from lib.sample import pictograms
 from lib.sample.clip import ClipSettings
 from lib.sample.clip import __main__ as stage
-from lib.sample.clip.pictures import draw_items, split_concepts
+from lib.sample.clip.align import CachedBatches, Texts
+from lib.sample.clip.pictures import draw_singles, split_concepts, studied
 from lib.sample.scenery.paintbox import table
 from lib.training import TrainSettings
 
 TINY = ClipSettings(
-    dim=16, image_size=64, scenes=24, held_out=12, validation=8, gallery=16, batch=8, workers=1,
+    dim=16, image_size=64, scenes=24, singles=8, held_out=16, validation=8, gallery=16, batch=8,
+    workers=1,
     train=TrainSettings(epochs=2, lr_new=1e-2),
 )  # fmt: skip
 
@@ -97,9 +99,9 @@ def test_the_report_has_each_test_with_interval_and_chance(made):
     written = json.loads((folder / "one" / "sample_clip.json").read_text())
     assert written == {key: report[key] for key in ("settings", "recall")}
     rows = written["recall"]
-    assert len(rows) == 2 * 3 * 2 * 3  # models, tests, directions, k
+    assert len(rows) == 2 * 4 * 2 * 3  # models, tests, directions, k
     assert all(0 <= row["low"] <= row["recall"] <= row["high"] <= 1 for row in rows)
-    assert {row["chance"] for row in rows if row["k"] == 1} == {1 / 16}
+    assert {row["chance"] * row["gallery"] for row in rows if row["k"] == 1} == {1.0}
 
 
 def test_the_folder_can_be_moved_and_loads_offline_from_elsewhere(made, tmp_path):
@@ -125,19 +127,42 @@ def test_a_spoilt_tokenizer_is_an_error(made, tmp_path):
 
 
 def test_concepts_of_the_studies_are_seen_and_the_rest_is_cut_cleanly():
-    seen, unseen = split_concepts(300, 0)
-    assert len(unseen) == 300
+    seen, unseen = split_concepts(600, 0)
+    assert len(unseen) == 600
     assert set(seen).isdisjoint(unseen)
-    assert set(seen) | set(unseen) == set(pictograms.catalogue()["emoji"])
+    assert set(seen) | set(unseen) == set(pictograms.everything()["emoji"])
+    assert studied() & set(pictograms.everything()["emoji"]) <= set(seen)
     recipes = {e for r in table("places").values() for e in r["recipes"].replace("|", " ").split()}
-    assert recipes <= set(seen) | (recipes - set(pictograms.catalogue()["emoji"]))
-    assert split_concepts(300, 1)[1] != unseen
+    assert recipes <= studied()
+    assert split_concepts(600, 1)[1] != unseen
 
 
-def test_no_training_scene_or_caption_shows_an_unseen_concept():
-    seen, unseen = split_concepts(300, 0)
-    items = draw_items(seen, "openmoji", 300, 0.5, 0, places=0.2)
-    assert not {e for item in items for e in item.scene.subjects} & set(unseen)
+def test_no_training_picture_shows_an_unseen_concept():
+    settings = replace(TINY, scenes=300, singles=1300, held_out=600, validation=100)
+    sets, trials = stage.draw_sets(settings)
+    unseen = set(split_concepts(600, 0)[1])
+    for name in sets.keys() - {trial.name for trial in trials}:
+        shown = {e for item in sets[name] for e in item.scene.subjects}
+        assert not shown & unseen, name
+    alone = next(trial for trial in trials if trial.name == "unseen concepts")
+    assert {item.lead for item in alone.items} <= unseen
+
+
+def test_dropout_falls_the_same_in_a_repeated_epoch():
+    items = draw_singles(["🐝", "🚲", "🍎", "🏰"], "openmoji", 0.0, 0)
+    captions = sorted({text for item in items for text in item.captions})
+    texts = Texts(
+        {text: row for row, text in enumerate(captions)},
+        torch.ones(len(captions), 6).half(),
+        torch.ones(len(captions), 3, dtype=torch.long),
+    )
+    batches = CachedBatches(torch.ones(4, 50).half(), items, texts, 2, 0, dropout=0.5)
+    made = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        made.append([image for image, _, _ in batches.epoch(0)])
+    assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
+    assert set(torch.cat(made[0]).unique().tolist()) == {0.0, 2.0}
 
 
 def test_settings_out_of_range_are_named():

