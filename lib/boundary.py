@@ -74,14 +74,34 @@ class Split(torch.nn.Module):
 def image_bottom(visual: torch.nn.Module, boundary: int) -> Callable[[torch.Tensor], torch.Tensor]:
     """Return the first `boundary` stages of an image tower as a function of pixels.
 
-    A convolutional bottom runs as a copy with batch norms folded into its convolutions, channels
-    last: about half the time, equal to rounding.
+    A convolutional bottom runs folded (see `folded`).
     """
-    if isinstance(visual, TimmModel) and boundary:
-        visual = copy.deepcopy(visual).eval().to(memory_format=torch.channels_last)
-        fold_batch_norms(visual.trunk)
-    stages = image_stages(visual)[:boundary]
+    stages = image_stages(_folded_tower(visual) if boundary else visual)[:boundary]
     return lambda x: _chain(stages, x.contiguous(memory_format=torch.channels_last))
+
+
+def folded(model: torch.nn.Module) -> torch.nn.Module:
+    """Return the model for inference; a convolutional image tower is replaced by a faster copy.
+
+    Its batch norms are folded into the convolutions and it runs channels last: half the time or
+    less on a CPU, equal to rounding. All other parts are shared; other towers stay as they are.
+    """
+    tower = _folded_tower(model.visual)
+    if tower is model.visual:
+        return model
+    out = copy.copy(model)
+    out._modules = dict(model._modules)
+    out.visual = tower
+    return out
+
+
+def _folded_tower(visual: torch.nn.Module) -> torch.nn.Module:
+    """Return a folded copy of a float32 timm tower; any other tower itself."""
+    if not isinstance(visual, TimmModel) or next(visual.parameters()).dtype != torch.float32:
+        return visual
+    visual = copy.deepcopy(visual).eval().to(memory_format=torch.channels_last)
+    fold_batch_norms(visual.trunk)
+    return visual
 
 
 def _chain(stages: list[Stage], x: torch.Tensor, *context: torch.Tensor) -> torch.Tensor:

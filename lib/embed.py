@@ -19,7 +19,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import torch
 from tqdm.auto import tqdm
 
 from lib import params, paths
+from lib.boundary import folded
 from lib.data.drops import Drops
 from lib.data.images import ImageError, load_rgb
 from lib.embeddings import (
@@ -47,6 +48,7 @@ from lib.embeddings import (
     record_block,
 )
 from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder
+from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
 
 
@@ -56,7 +58,7 @@ class EmbedSettings:
 
     device: str = "cpu"
     precision: str = "fp32"
-    image_batch: int = 32
+    image_batch: int = 16  # a small one stays in a core's caches
     text_batch: int = 128
     block: int = 512
     workers: int = 0  # decoding threads; 0 = one a core
@@ -89,7 +91,8 @@ def embed_pairs(
     """Embed the pictures and texts of a pairs table into folder `out` and return them.
 
     `root` is the folder that the column `image` is relative to. An unreadable picture becomes a
-    NaN row and a line of drops.csv. Finished embeddings of the same inputs are not made again.
+    NaN row and a line of drops.csv; a row without a picture becomes a NaN row alone. Finished
+    embeddings of the same inputs are not made again.
     """
     settings = settings or EmbedSettings()
     table, root, out = read_pairs(paths.resolve(pairs)), paths.resolve(root), paths.resolve(out)
@@ -142,6 +145,9 @@ def _run(
 ) -> Drops:
     """Compute every block that `progress` does not list, and list it once it is on disk."""
     done = read_progress(progress)
+    encoder = replace(encoder, model=folded(encoder.model))
+    arrays["image"][~_has_picture(table)] = np.nan
+    arrays["image"].flush()
     failures: dict[int, str] = {}
     gate = threading.Semaphore(1 if encoder.device != "cpu" else 1 << 16)
 
@@ -180,15 +186,22 @@ def _batches(table: pd.DataFrame, settings: EmbedSettings) -> Iterator[_Batch]:
 
     Batches never cross a block, so a resumed run has the same ones.
     """
-    lengths = table["text"].str.len().to_numpy()
+    lengths, pictured = table["text"].str.len().to_numpy(), _has_picture(table)
     for kind in KINDS:
         size = settings.image_batch if kind == "image" else settings.text_batch
         for block, start in enumerate(range(0, len(table), settings.block)):
             rows = np.arange(start, min(start + settings.block, len(table)))
             if kind == "text":
                 rows = rows[np.argsort(lengths[rows], kind="stable")]
+            else:
+                rows = rows[pictured[rows]]
             for i in range(0, len(rows), size):
                 yield _Batch(kind, block, tuple(rows[i : i + size].tolist()))
+
+
+def _has_picture(table: pd.DataFrame) -> np.ndarray:
+    """Return (N,) whether a row names a picture; a blind test's articles do not."""
+    return (table["image"] != "").to_numpy()
 
 
 def _in_parallel(work: Any, batches: list[_Batch], workers: int) -> Iterator[_Batch]:
@@ -273,11 +286,14 @@ def main(argv: list[str] | None = None) -> None:
     try:
         settings = params.load(args.config, "embed", EmbedSettings)
         encoder = load_encoder(args.encoder, args.pretrained, settings.device, settings.precision)
-        made = embed_pairs(args.pairs, args.root, encoder, args.out, settings)
+        with run_record(record_path(args.out), "embed", vars(args) | asdict(settings)):
+            made = embed_pairs(args.pairs, args.root, encoder, args.out, settings)
     except (RuntimeError, ValueError) as error:
         raise SystemExit(str(error)) from None
-    broken = int((~made.valid).sum())
-    print(f"{args.out}: {len(made.valid)} rows of {encoder.dim}, {broken} unreadable pictures")
+    without = int((~_has_picture(read_pairs(paths.resolve(args.pairs)))).sum())
+    broken = int((~made.valid).sum()) - without
+    line = f"{args.out}: {len(made.valid)} rows of {encoder.dim}, {broken} unreadable pictures"
+    print(line + (f", {without} rows without a picture" if without else ""))
 
 
 if __name__ == "__main__":

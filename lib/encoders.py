@@ -92,7 +92,9 @@ def encode_images(encoder: Encoder, images: Sequence[Image.Image], batch: int = 
 def encode_pixels(encoder: Encoder, pixels: torch.Tensor) -> np.ndarray:
     """Return the embeddings of one preprocessed batch (n, 3, h, w): (n, d) float32."""
     dtype = get_input_dtype(encoder.precision)
-    pixels = pixels.to(device=encoder.device, dtype=dtype, non_blocking=True)
+    pixels = pixels.to(
+        device=encoder.device, dtype=dtype, non_blocking=True, memory_format=torch.channels_last
+    )
     with torch.inference_mode(), _autocast(encoder):
         return encoder.model.encode_image(pixels).float().cpu().numpy()
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lib.boundary import Split
+from lib.boundary import Split, folded
 from lib.encoders import load_encoder
 from lib.sample.clip import towers
 from lib.sample.tiny import tiny_clip
@@ -62,3 +62,23 @@ def test_package_weights_fit_tensor_by_tensor(monkeypatch):
     trunk.conv_head = torch.nn.Conv2d(320, 1281, 1, bias=False)
     with pytest.raises(ValueError, match="conv_head.weight"):
         towers.load_vision(trunk)
+
+
+def test_a_folded_tower_gives_the_same_features_and_leaves_the_model_alone(sample_model):
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    before = {name: value.clone() for name, value in sample_model.state_dict().items()}
+    made = folded(sample_model)
+    with torch.inference_mode():
+        torch.testing.assert_close(
+            made.encode_image(pixels), sample_model.encode_image(pixels), atol=1e-4, rtol=1e-3
+        )
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in made.visual.modules())
+    assert any(isinstance(m, torch.nn.BatchNorm2d) for m in sample_model.visual.modules())
+    assert made.text is sample_model.text
+    for name, value in sample_model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_towers_without_convolutional_blocks_are_not_copied():
+    model = load_encoder(f"local-dir:{tiny_clip()}").model
+    assert folded(model) is model

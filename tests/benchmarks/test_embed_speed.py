@@ -8,6 +8,7 @@ on one core. Run on an idle machine.
 
 import os
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,18 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from lib import paths
+from lib.boundary import folded
 from lib.checkpoints import save_local_dir
 from lib.data.images import load_rgb
 from lib.embed import EmbedSettings, embed_pairs
 from lib.encoders import encode_pixels, load_encoder
 from lib.sample.clip import towers
-from lib.sample.clip.pictures import draw_items, render, split_concepts
+from lib.sample.clip.pictures import draw_items, render
+from lib.sample.pictograms import catalogue
 from lib.schema import COLUMNS, write_pairs
 
 COUNT = 384
-BATCH = 32
+BATCH = 16
 
 
 class Pictures(Dataset):
@@ -45,7 +48,7 @@ class Pictures(Dataset):
 def corpus(tmp_path_factory):
     """384 JPEG scenes of 300 px and their pairs table."""
     folder = tmp_path_factory.mktemp("pictures")
-    items = draw_items(split_concepts(300, 0)[0][:40], "openmoji", 24, 0.5, 0)
+    items = draw_items(catalogue()["emoji"].tolist()[:400:10], "openmoji", 24, 0.5, 0)
     scenes = [render(item, 300) for item in items]
     rows = []
     for i in range(COUNT):
@@ -68,6 +71,7 @@ def encoder(tmp_path_factory):
 def core_seconds(corpus, encoder):
     """Core-seconds of decoding and of the forward pass, a picture, on one core (median of 5)."""
     torch.set_num_threads(1)
+    encoder = replace(encoder, model=folded(encoder.model))
     files = [corpus / f"{i}.jpg" for i in range(BATCH)]
     decode, forward = [], []
     for _ in range(5):
