@@ -103,6 +103,7 @@ def embed_pairs(
     part = paths.scratch("embed", digest_of([json.dumps(manifest, sort_keys=True), facts])[:24])
     with locked(part):
         arrays = open_arrays(part, len(table), encoder.dim)
+        arrays["image"][~_has_picture(table)] = np.nan
         drops = _run(table, root, encoder, settings, arrays, part / PROGRESS)
         del arrays
         publish(part, out, manifest, drops)
@@ -146,8 +147,6 @@ def _run(
     """Compute every block that `progress` does not list, and list it once it is on disk."""
     done = read_progress(progress)
     encoder = replace(encoder, model=folded(encoder.model))
-    arrays["image"][~_has_picture(table)] = np.nan
-    arrays["image"].flush()
     failures: dict[int, str] = {}
     gate = threading.Semaphore(1 if encoder.device != "cpu" else 1 << 16)
 

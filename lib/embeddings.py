@@ -33,7 +33,8 @@ class EmbedError(RuntimeError):
 class Embeddings:
     """Memory-mapped (N, d) float16 arrays in the pairs table's order, not normalised.
 
-    `valid` (N,) is False where the picture could not be read; its image row is NaN.
+    `valid` (N,) is False where there is no picture, or none that could be read; its image row is
+    NaN.
     """
 
     image: np.ndarray

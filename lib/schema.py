@@ -15,14 +15,16 @@ from pyarrow import parquet
 SPLITS = ("train", "validation", "test", "")  # "": the data set has no split and none was made
 COLUMNS = {
     "id": "unique name of the post, article or meme",
-    "image": "path of the picture, relative to the data set's root, / between folders",
-    "text": "caption or headline, white space normalised; empty when there is none",
+    "image": "path of the picture, relative to the data set's root, / between folders; empty when "
+    "there is none",
+    "text": "caption or headline, white space normalised; empty when there is none, but never both",
     "lang": "ISO 639 code of the text (en, de), und when undetermined",
     "split": "train, validation or test; empty when there is none",
     "date": "ISO 8601 day or second (2023-04-01, 2023-04-01T09:30:00); empty when unknown",
     "source": "where it comes from: outlet, city, feed; empty when unknown",
     "group": "id of the smallest member of its near-duplicate or same-story cluster",
 }
+DETAILS = ("article", "iid", "original", "snippet", "phash")  # of news; extra columns, no labels
 SHOWN = 20  # lines of an error message
 
 Labels = Mapping[str, Collection | type | None]
@@ -56,7 +58,11 @@ def validate_pairs(
     try:
         _schema(labels).validate(table, lazy=True)
     except pa.errors.SchemaErrors as errors:
-        raise PairsError(_lines(errors.failure_cases, file)) from None
+        defects = _lines(errors.failure_cases, file)
+    empty = table.index[table["image"].eq("") & table["text"].eq("")]
+    defects += [f"{file}, row {row + 1}, column 'image': neither picture nor text" for row in empty]
+    if defects:
+        raise PairsError(defects)
     return table
 
 
@@ -166,8 +172,7 @@ def _is_trimmed(values: pd.Series) -> pd.Series:
 
 def _is_relative(values: pd.Series) -> pd.Series:
     text = values.astype(str)
-    outside = text.str.startswith("/") | text.str.contains(r"(?:^|/)\.\.(?:/|$)|\\|^[A-Za-z]:")
-    return (text != "") & ~outside
+    return ~(text.str.startswith("/") | text.str.contains(r"(?:^|/)\.\.(?:/|$)|\\|^[A-Za-z]:"))
 
 
 def _is_normalised(values: pd.Series) -> pd.Series:

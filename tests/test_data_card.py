@@ -4,9 +4,11 @@ import json
 
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lib import figures
 from lib.data.card import (
+    breakdown,
     build_card,
     card_table,
     figure_data,
@@ -19,8 +21,9 @@ from lib.data.card import (
 )
 from lib.data.drops import Drops
 from lib.data.groups import GroupSettings, assign_groups
-from lib.data.panels import draw_card
+from lib.data.panels import contact_sheet, draw_card, preview
 from lib.data.readers import DatasetSettings, Reading
+from lib.data.splits import spans
 
 N = 40
 
@@ -142,3 +145,51 @@ def test_yes_no_labels_are_counted_where_they_hold():
     pairs = reading().pairs.drop(columns="label").assign(shaming=0, violence=1)
     counts = label_counts(pairs)
     assert counts.groupby("label")["count"].sum().to_dict() == {"violence": N}
+
+
+def news() -> Reading:
+    """The same posts as news: two sources, one of them dated, one row without a picture."""
+    pairs, facts, drops = reading()
+    pairs = pairs.drop(columns="label").assign(original=pairs["text"], phash="", snippet="x")
+    pairs["source"] = ["rt" if i < 30 else "p1" for i in range(N)]
+    pairs["date"] = [f"2022-01-{i + 1:02}T08:00:00" if i < 30 else "" for i in range(N)]
+    pairs.loc[0, "image"] = ""
+    pairs.loc[4, "split"] = "test"  # its picture is that of row 5, which is in another split
+    facts.loc[0, ["width", "height", "hash"]] = 0
+    return Reading(pairs, facts, drops)
+
+
+def test_news_are_counted_by_source_and_placed_in_time(tmp_path):
+    read = news()
+    grouping = assign_groups(read.pairs["id"], read.facts["hash"], read.pairs["text"])
+    read.pairs["group"] = grouping.group
+    read.pairs.loc[5, "split"] = "train"
+    card = build_card("news", tmp_path, read, grouping, DatasetSettings())
+    kind, counts = breakdown(read.pairs)
+    assert (kind, counts.groupby("label")["count"].sum().to_dict()) == (
+        "sources",
+        {"p1": 10, "rt": 30},
+    )
+    rows = spans(read.pairs).set_index(["source", "split"])
+    assert rows.loc[("rt", "test"), ["first", "last"]].tolist() == ["2022-01-02", "2022-01-30"]
+    assert rows.loc[("p1", "train"), ["first", "ordered by"]].tolist() == ["", "row"]
+    assert rows["posts"].sum() == N
+    assert card["groups"]["flat_pictures"] == 0  # a row without a picture is no plain picture
+    assert sum(row["count"] for row in card["sizes"]) == N - 1
+    head = card_table(card).set_index("property")["value"]
+    assert head["texts without a picture"] == head["groups that cross official splits"] == "1"
+    titles = [ax.get_title(loc="left") for ax in draw_card(card).axes]
+    assert titles[0] == "Sources"
+    assert titles[3].startswith("Splits in time")
+
+
+def test_texts_of_real_news_are_hidden_in_every_column(tmp_path):
+    shown = preview(news().pairs, visible=False)
+    assert set(shown["text"]) == set(shown["original"]) == set(shown["snippet"]) == {"(not shown)"}
+    assert preview(news().pairs, visible=True)["original"].tolist()[1] == "word"
+
+
+def test_a_row_without_a_picture_has_no_place_on_a_sheet(tmp_path):
+    Image.new("RGB", (30, 20), "red").save(tmp_path / "a.png")
+    posts = news().pairs.head(2).assign(image=["", "a.png"])
+    assert sum(len(ax.images) for ax in contact_sheet(posts, tmp_path, True).axes) == 1

@@ -7,7 +7,8 @@ from PIL import Image
 
 from lib.data import readers as data
 from lib.data.readers import LayoutError
-from lib.data.readers.instacities import Settings, clean, decode, read
+from lib.data.readers.instacities import Settings, clean, read
+from lib.data.readers.text import decode
 from lib.params import ParamsError
 from lib.schema import PairsError, validate_pairs
 

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib.data.splits import check_fractions, crossing_groups, split_groups, with_splits
+from lib.data.splits import (
+    check_fractions,
+    crossing_groups,
+    ordered_by,
+    split_groups,
+    split_in_time,
+    with_splits,
+)
+from lib.schema import COLUMNS
 
 SHARES = {"train": 0.6, "validation": 0.1, "test": 0.3}
 
@@ -96,3 +104,57 @@ def test_official_splits_stay_and_others_are_made():
     assert made["split"].equals(split_groups(table["group"], SHARES, 0, table["label"]))
     official = table.assign(split="test")
     assert with_splits(official, SHARES, 0) is official
+
+
+def news(seed: int, n: int = 300) -> pd.DataFrame:
+    """Articles of three sources, two of them dated, in groups that also span sources."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(dict.fromkeys(COLUMNS, ""), index=range(n))
+    table["id"] = [f"n{i}" for i in range(n)]
+    table["source"] = rng.choice(["rt", "rss", "x"], n, p=[0.6, 0.3, 0.1])
+    days = pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 90, n), "D")
+    table["date"] = np.where(table["source"] == "x", "", days.strftime("%Y-%m-%d"))
+    copies = rng.integers(0, n, n)
+    table["group"] = np.where(rng.random(n) < 0.1, table["id"].to_numpy()[copies], table["id"])
+    return table
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_in_time_nothing_learned_lies_behind_the_cut(seed):
+    table = news(seed)
+    split = split_in_time(table, {"train": 0.8, "validation": 0.2})
+    assert split.groupby(table["group"]).nunique().max() == 1
+    for source, rows in table.assign(split=split).groupby("source"):
+        key = rows["date"] if source != "x" else pd.Series(rows.index, rows.index)
+        train, later = key[rows["split"] == "train"], key[rows["split"] == "validation"]
+        alone = rows["group"].map(table["group"].value_counts()) == 1
+        assert train.max() <= later[alone[later.index]].min()
+        grouped = (~alone).sum()  # what other sources and copies may push over the cut
+        assert round(0.8 * len(rows)) - grouped <= len(train) <= round(0.8 * len(rows))
+
+
+def test_in_time_a_group_stands_where_its_last_member_stands():
+    dates = [f"2022-01-{day:02}" for day in range(1, 11)]
+    table = pd.DataFrame(
+        {"source": "rt", "date": dates, "group": ["a", *"bcdefgh", "i", "a"], "split": ""}
+    )
+    split = split_in_time(table, {"train": 0.8, "validation": 0.2}).tolist()
+    assert split == ["validation"] + ["train"] * 8 + ["validation"]
+
+
+def test_in_time_a_source_without_all_dates_goes_by_row():
+    table = news(1)
+    assert ordered_by(table).to_dict() == {"rss": "date", "rt": "date", "x": "row"}
+    one = table.index[table["source"] == "rt"][0]
+    table.loc[one, "date"] = ""
+    assert ordered_by(table)["rt"] == "row"
+
+
+def test_in_time_official_tests_stay():
+    table = news(2)
+    table.loc[::4, "split"] = "test"
+    made = with_splits(table, {"train": 0.8, "validation": 0.2}, 0, in_time=True)
+    assert (made.loc[::4, "split"] == "test").all()
+    assert set(made.loc[table["split"] == "", "split"]) == {"train", "validation"}
+    assert crossing_groups(made[made["split"] != "test"]).empty
+    assert not crossing_groups(made).empty  # reported, not mended

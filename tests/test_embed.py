@@ -78,6 +78,20 @@ def test_unreadable_pictures_are_nan_and_named_and_no_row_is_zero(corpus, encode
     assert not (made.text == 0).all(1).any()
 
 
+def test_rows_without_a_picture_are_nan_but_no_drop(corpus, encoder):
+    whole = run(corpus, encoder)
+    table = pd.read_parquet(corpus / "pairs.parquet")
+    without = [1, *range(16, 32), 69]  # among them a whole block
+    table.loc[without, "image"] = ""
+    write_pairs(table, corpus / "pairs.parquet")
+    made = run(corpus, encoder, "blind")
+    assert np.flatnonzero(~made.valid).tolist() == sorted([*without, 5, 9])
+    assert len(pd.read_csv(corpus / "blind" / "drops.csv")) == 2
+    both = made.valid & whole.valid
+    np.testing.assert_allclose(made.image[both], whole.image[both], rtol=2e-3, atol=1e-3)
+    np.testing.assert_array_equal(made.text, whole.text)
+
+
 def test_a_model_that_returns_zeros_is_an_error(corpus, encoder, monkeypatch):
     monkeypatch.setattr(embed, "encode_pixels", lambda e, x: np.zeros((len(x), e.dim), np.float32))
     with pytest.raises(EmbedError, match="zero or not finite image vector"):

@@ -15,6 +15,11 @@ CONFIGS = ("params.yaml", "profiles/smoke.yaml")
 SECTIONS = {
     "data.instacities": "lib.data.readers.instacities:Settings",
     "sample.instacities": "lib.sample.instacities.posts:Settings",
+    "data.newsimages": "lib.data.readers.newsimages:Settings",
+    "data.news_pairs": "lib.data.readers.news_pairs:Settings",
+    "sample.newsimages": "lib.sample.newsimages:Settings",
+    "rewriting": "lib.retrieval.rewriting:Settings",
+    "translation": "lib.retrieval.rewriting:Settings",
     "embed": "lib.embed:EmbedSettings",
     "sample_clip": "lib.sample.clip:ClipSettings",
     "zero_shot_places": "lib.places.study.systems:ZeroShotPlaces",

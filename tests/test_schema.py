@@ -42,7 +42,6 @@ def test_valid_table_passes_and_columns_are_ordered(pairs):
         ("image", "/img/a.jpg", "relative to the root"),
         ("image", "../a.jpg", "relative to the root"),
         ("image", "img\\a.jpg", "relative to the root"),
-        ("image", "", "relative to the root"),
         ("text", "two  spaces", "white space"),
         ("text", "line\nbreak", "white space"),
         ("text", None, "is missing"),
@@ -77,6 +76,13 @@ def test_all_defects_are_reported_together(pairs):
         "t, row 1, column 'lang'",
         "t, row 3, column 'split'",
     ]
+
+
+def test_a_row_may_lack_picture_or_text_but_not_both(pairs):
+    validate_pairs(pairs.assign(image=["", "img/b.jpg", "img/c.jpg"]), "t", LABELS)
+    with pytest.raises(PairsError) as error:
+        validate_pairs(pairs.assign(image=""), "t", LABELS)
+    assert error.value.defects == ["t, row 2, column 'image': neither picture nor text"]
 
 
 def test_long_error_is_cut_but_counted(pairs):

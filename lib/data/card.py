@@ -15,12 +15,13 @@ import pandas as pd
 from lib import paths, tables
 from lib.data.groups import Grouping, GroupSettings, assign_groups
 from lib.data.readers import DatasetSettings, Reading
-from lib.data.splits import crossing_groups, ordered_by
-from lib.schema import COLUMNS, SPLITS
+from lib.data.splits import crossing_groups, spans
+from lib.schema import COLUMNS, DETAILS, SPLITS
 
 SPLIT_NAMES = {"": "no split"}
 GROUP_BINS = (1, 2, 3, 4, 5, 10, 20, 50, 100)  # lower edges of the group sizes shown
 UNLABELLED = "not labelled"
+COPIES = ["reposts", "duplicates", "repeated_pictures"]  # what a sample corpus may plant
 LISTED = 8  # entries of a mapping in a sample corpus's card that are shown one by one
 
 
@@ -55,10 +56,7 @@ def build_card(
         "words": _histogram(words),
         "empty_texts": int((words == 0).sum()),
         "without_picture": int((~pictured).sum()),
-        "sizes": facts[pictured.to_numpy()]
-        .value_counts(["width", "height"])
-        .reset_index()
-        .to_dict("records"),
+        "sizes": _sizes(facts[pictured.to_numpy()]),
         "encodings": _counts(facts["encoding"]),
         "groups": grouping.report | {"flat_pictures": flat},
         "group_sizes": _group_sizes(pairs["group"]),
@@ -130,7 +128,8 @@ def planted_found(corpus: Mapping[str, Any] | None, reading: Reading) -> pd.Data
     """What a sample corpus planted and how much of it the data stage found: planted, found.
 
     Copies: pairs of posts that the corpus made alike, and those that share a group. Unreadable
-    files: and those in the drop report. Odd files: and those that are in the table. Only posts
+    files: and those in the drop report. Odd files: and those that are in the table. Pictures and
+    titles of test articles among external pairs: and those that are not in the table. Only posts
     that were read count as copies. Empty for real data.
     """
     corpus, group = corpus or {}, reading.pairs.set_index("id")["group"]
@@ -138,12 +137,27 @@ def planted_found(corpus: Mapping[str, Any] | None, reading: Reading) -> pd.Data
     dropped = set(frame.loc[frame["outcome"] == "dropped", "id"])
     rows = []
     for key in ("reposts", "duplicates"):
-        read = [(a, b) for a, b in corpus.get(key, {}).items() if a in group and b in group]
-        rows.append((key, len(read), sum(group[a] == group[b] for a, b in read)))
+        if key in corpus:
+            rows.append((key, *_sharing(corpus[key], group)))
     for key, there in (("unreadable_files", dropped), ("odd_files", set(group.index))):
-        ids = corpus.get(key, {})
-        rows.append((key, len(ids), sum(name in there for name in ids)))
+        if ids := corpus.get(key, {}):
+            rows.append((key, len(ids), sum(name in there for name in ids)))
+    if "sets" in corpus:  # of news: picture -> (how, picture that it repeats), by set and split
+        splits = [one.get(split, {}) for one in corpus["sets"].values() for split in SPLITS]
+        twins = [split.get("repeated_pictures", {}) for split in splits]
+        origin = {iid: first for found in twins for iid, (_, first) in found.items()}
+        of_iid = reading.pairs.set_index("iid")["group"]
+        rows.append(("repeated_pictures", *_sharing(origin, of_iid[of_iid.index != ""])))
+    if overlap := set(corpus.get("test_overlap", {})) - {"note"}:
+        kept = {Path(image).stem for image in reading.pairs["image"]}
+        rows.append(("test_overlap", len(overlap), len(overlap - kept)))
     return pd.DataFrame(rows if corpus else [], columns=["effect", "planted", "found"])
+
+
+def _sharing(copies: Mapping[str, str], group: pd.Series) -> tuple[int, int]:
+    """How many copies were read, with their originals, and how many of them share a group."""
+    read = [(a, b) for a, b in copies.items() if a in group and b in group]
+    return len(read), sum(group[a] == group[b] for a, b in read)
 
 
 def sweep_distance(
@@ -163,8 +177,9 @@ def sweep_distance(
         row |= {"grouped_posts": report["grouped_posts"], "largest": report["largest"]}
         if corpus:
             trial = reading._replace(pairs=pairs.assign(group=grouping.group))
-            copies = planted_found(corpus, trial).iloc[:2]  # reposts and duplicates
-            row["found"] = copies["found"].sum() / max(copies["planted"].sum(), 1)
+            found = planted_found(corpus, trial).set_index("effect").reindex(COPIES)
+            if found["planted"].sum():
+                row["found"] = found["found"].sum() / found["planted"].sum()
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -172,15 +187,14 @@ def sweep_distance(
 def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
     """Posts by label and split, long: label, split, count.
 
-    One label column: its values. Several: each yes/no label, counted where it is 1; columns of text
-    among them are no labels.
+    One label column: its values. Several: each a yes/no label, counted where it is 1.
     """
-    columns = [column for column in pairs.columns if column not in COLUMNS]
+    columns = _label_columns(pairs)
     if len(columns) == 1:
         label = pairs[columns[0]].astype(str).replace("", UNLABELLED)
         long = pairs[["split"]].assign(label=label)
     else:
-        parts = [pairs.loc[pairs[c] == 1, ["split"]].assign(label=c) for c in _yes_no(pairs)]
+        parts = [pairs.loc[pairs[c] == 1, ["split"]].assign(label=c) for c in columns]
         long = pd.concat(parts) if parts else pairs[["split"]].assign(label=UNLABELLED)
     counts = long.value_counts(["label", "split"]).rename("count").reset_index()
     return counts.sort_values(["label", "split"], ignore_index=True)
@@ -188,33 +202,13 @@ def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def breakdown(pairs: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """What the posts are counted by, labels or sources, and the counts: label, split, count."""
-    if len(set(pairs.columns) - set(COLUMNS)) == 1 or _yes_no(pairs):
+    if _label_columns(pairs):
         return "labels", label_counts(pairs)
-    return "sources", label_counts(pairs[list(COLUMNS)].assign(label=pairs["source"]))
+    return "sources", label_counts(pairs[["split"]].assign(label=pairs["source"]))
 
 
-def spans(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Each split of each source: source, split, posts, first and last day, lang, ordered by.
-
-    `ordered by` is what a split in time goes by: date, or row where a row has no date.
-    """
-    table = pairs.assign(day=pairs["date"].str[:10].replace("", None))
-    table["place"] = table["split"].map(SPLITS.index)
-    found = table.groupby(["source", "place"], as_index=False).agg(
-        split=("split", "first"),
-        posts=("id", "size"),
-        first=("day", "min"),
-        last=("day", "max"),
-        lang=("lang", lambda codes: " ".join(sorted(set(codes)))),
-    )
-    found["ordered by"] = found["source"].map(ordered_by(pairs))
-    return found.drop(columns="place").fillna("")
-
-
-def _yes_no(pairs: pd.DataFrame) -> list[str]:
-    """Label columns that hold numbers, as yes/no labels do."""
-    columns = [column for column in pairs.columns if column not in COLUMNS]
-    return [column for column in columns if pd.api.types.is_numeric_dtype(pairs[column])]
+def _label_columns(pairs: pd.DataFrame) -> list[str]:
+    return [column for column in pairs.columns if column not in (*COLUMNS, *DETAILS)]
 
 
 def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
@@ -230,6 +224,11 @@ def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
     rows += [("groups", r["size"], "", r["groups"]) for r in card["group_sizes"]]
     rows += [("drops", r["reason"], r["outcome"], r["count"]) for r in card["drops"]]
     return pd.DataFrame(rows, columns=["panel", "x", "series", "y"])
+
+
+def _sizes(facts: pd.DataFrame) -> list[dict[str, int]]:
+    """Number of pictures of each width and height."""
+    return facts.value_counts(["width", "height"]).reset_index().to_dict("records")
 
 
 def _counts(values: pd.Series) -> dict[str, int]:

@@ -52,7 +52,7 @@ def draw_card(card: Mapping[str, Any]) -> Figure:
 
 
 def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool = False) -> Figure:
-    """Pictures of some rows of a pairs table, each over the start of its text; rows without skipped.
+    """Pictures of some rows of a pairs table, each over the start of its text; no picture, no cell.
 
     visible: False blurs the pictures and leaves the texts out. by_group: one frame colour a group.
     """
@@ -183,6 +183,7 @@ def _draw_drops(ax: Axes, drops: list[Mapping[str, Any]]) -> None:
     ax.bar_label(bars, [f" {d['count']:,}" for d in shown], fontsize=8.5)
     ax.tick_params(axis="y", labelsize=8)
     ax.margins(x=0.18)
+    ax.set_ylim(-0.6, max(len(shown), 4) - 0.4)  # a single bar does not fill the panel
     ax.xaxis.get_major_locator().set_params(integer=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.schema import COLUMNS, SPLITS
+from lib.schema import COLUMNS, DETAILS, SPLITS
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
@@ -58,16 +58,73 @@ def _ordered_groups(group: pd.Series, stratum: pd.Series | None, seed: int) -> p
     return groups.sort_values(["stratum", "size", "draw"], ascending=[True, False, True])
 
 
-def with_splits(pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
+def split_in_time(pairs: pd.DataFrame, fractions: Mapping[str, float]) -> pd.Series:
+    """Give each row a split by time, the earliest to train; (n,) names, indexed like `pairs`.
+
+    Each source is cut by itself: by `date` where all its rows have one, else by the order of its
+    rows (see `ordered_by`). No group is cut, also none that spans sources: a group stands where its
+    last member stands, so what is learned from never lies behind the cut. A source's split that is
+    full stays closed; it may miss its share by one group, and by the groups that another source
+    pushed over the cut.
+    """
+    check_fractions(fractions)
+    names = [name for name in SPLITS if fractions.get(name, 0) > 0]
+    place = _place_in_time(pairs)
+    groups = pairs.assign(place=place).groupby("group", sort=True)
+    order = groups["place"].max().sort_values(kind="stable").index
+    sizes = {group: rows.value_counts().to_dict() for group, rows in groups["source"]}
+    totals = pairs["source"].value_counts()
+    room = {s: [round(fractions[name] * n) for name in names] for s, n in totals.items()}
+    reached = dict.fromkeys(totals.index, 0)  # the split that a source has come to
+    chosen = {}
+    for group in order:
+        level = max(reached[source] for source in sizes[group])
+        while level < len(names) - 1 and any(
+            room[source][level] < n for source, n in sizes[group].items()
+        ):
+            for source, n in sizes[group].items():
+                if room[source][level] < n:
+                    reached[source] = max(reached[source], level + 1)
+            level += 1
+        for source, n in sizes[group].items():
+            room[source][level] -= n
+        chosen[group] = names[level]
+    return pairs["group"].map(chosen).astype(str).rename("split")
+
+
+def ordered_by(pairs: pd.DataFrame) -> pd.Series:
+    """What orders each source in time: `date`, or `row` where a row of it has no date."""
+    dated = (pairs["date"] != "").groupby(pairs["source"]).all()
+    return dated.map({True: "date", False: "row"}).rename("ordered by")
+
+
+def _place_in_time(pairs: pd.DataFrame) -> pd.Series:
+    """Place (n,) of a row in its source, 0 to 1: sources of any length can be compared."""
+    by_row = pd.Series(np.arange(len(pairs)), index=pairs.index)
+    by_date = pairs["date"].rank(method="dense")  # ISO dates sort as text
+    dated = pairs["source"].map(ordered_by(pairs)) == "date"
+    key = by_date.where(dated, by_row)
+    return key.groupby(pairs["source"]).rank(method="first", pct=True)
+
+
+def with_splits(
+    pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int, in_time: bool = False
+) -> pd.DataFrame:
     """The pairs with a split each; official splits, where a data set has them, stay as they are.
 
-    Stratified by the label when there is one label column.
+    By time, or at random, then stratified by the label when there is one label column. A set with
+    official splits has the rest of its rows split in time; at random, all or nothing is split.
     """
-    if (pairs["split"] != "").any():
+    free = pairs["split"] == ""
+    if not free.any() or (not in_time and not free.all()):
         return pairs
-    labels = [column for column in pairs.columns if column not in COLUMNS]
-    stratum = pairs[labels[0]] if len(labels) == 1 else None
-    return pairs.assign(split=split_groups(pairs["group"], fractions, seed, stratum))
+    if in_time:
+        made = split_in_time(pairs[free], fractions)
+    else:
+        labels = [column for column in pairs.columns if column not in (*COLUMNS, *DETAILS)]
+        stratum = pairs[labels[0]] if len(labels) == 1 else None
+        made = split_groups(pairs["group"], fractions, seed, stratum)
+    return pairs.assign(split=pairs["split"].where(~free, made))
 
 
 def crossing_groups(pairs: pd.DataFrame) -> pd.DataFrame:
@@ -80,3 +137,21 @@ def crossing_groups(pairs: pd.DataFrame) -> pd.DataFrame:
         splits=lambda names: " ".join(sorted(set(names))), count="nunique", rows="size"
     )
     return found[found["count"] > 1].drop(columns="count").reset_index()
+
+
+def spans(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Each split of each source: source, split, posts, first and last day, lang, ordered by.
+
+    `ordered by` is what a split in time goes by: date, or row where a row has no date.
+    """
+    table = pairs.assign(day=pairs["date"].str[:10].replace("", None))
+    table["place"] = table["split"].map(SPLITS.index)
+    found = table.groupby(["source", "place"], as_index=False).agg(
+        split=("split", "first"),
+        posts=("id", "size"),
+        first=("day", "min"),
+        last=("day", "max"),
+        lang=("lang", lambda codes: " ".join(sorted(set(codes)))),
+    )
+    found["ordered by"] = found["source"].map(ordered_by(pairs))
+    return found.drop(columns="place").fillna("")

@@ -21,6 +21,7 @@ from lib import paths
 from lib.data.drops import Drops
 from lib.data.images import ImageError, inspect_all
 from lib.data.readers import DatasetSettings, LayoutError, Reading
+from lib.data.readers.text import decode
 from lib.schema import PairsError
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -97,17 +98,6 @@ def clean(text: str) -> str:
     """Gomez' caption cleaning: # becomes a space, ASCII letters and digits stay, lower case."""
     kept = re.sub(r"[^A-Za-z0-9 ]", "", text.replace("#", " "))
     return " ".join(kept.lower().split())
-
-
-def decode(data: bytes) -> tuple[str, str] | None:
-    """Text and the name of its encoding: UTF-8, else Windows-1252; None when it is neither."""
-    for encoding, name in (("utf-8-sig", "utf-8"), ("cp1252", "cp1252")):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return None if "\0" in text else (text, name)  # NULs: UTF-16, or no text at all
-    return None
 
 
 def read_classes(file: str) -> list[str]:
