@@ -76,21 +76,37 @@ def lines(alpha: float, beta: float, names: Iterable[str]) -> AlphaOf:
 def relative_depths(names: Iterable[str]) -> dict[str, float]:
     """Return (l - 1) / (L - 1) of every tensor: 0 at a tower's first block, 1 at its last.
 
-    The temperature, which belongs to no tower, counts as last.
+    The temperature, which belongs to no tower, counts as last. Where fewer than two blocks are
+    named (only the last layers were trained), a tower's modules count instead, in their order.
     """
     names = list(names)
+    return {
+        name: depth
+        for part in (
+            [name for name in names if name.startswith(IMAGE)],
+            [name for name in names if not name.startswith((*IMAGE, *SCALE))],
+        )
+        for name, depth in _depths(part).items()
+    } | {name: 1.0 for name in names if name.startswith(SCALE)}
+
+
+def _depths(names: list[str]) -> dict[str, float]:
+    """Return the relative depths of one tower's tensors."""
     blocks = {name: int(found[1]) for name in names if (found := BLOCK.search(name))}
-    order: dict[bool, list[int]] = {
-        tower: sorted({block for name, block in blocks.items() if name.startswith(IMAGE) is tower})
-        for tower in (True, False)
+    order = sorted(set(blocks.values()))
+    if len(order) > 1:
+        return {
+            name: order.index(blocks[name]) / (len(order) - 1)
+            if name in blocks
+            else 0.0 if STEM.search(name) else 1.0
+            for name in names
+        }  # fmt: skip
+    modules = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    last = max(1, len(modules) - 1)
+    single = len(modules) == 1
+    return {
+        name: 1.0 if single else modules.index(name.rpartition(".")[0]) / last for name in names
     }
-    return {name: _depth(name, blocks.get(name), order[name.startswith(IMAGE)]) for name in names}
-
-
-def _depth(name: str, block: int | None, blocks: list[int]) -> float:
-    if block is not None:
-        return blocks.index(block) / (len(blocks) - 1) if len(blocks) > 1 else 1.0
-    return 0.0 if STEM.search(name) and not name.startswith(SCALE) else 1.0
 
 
 def average(states: Sequence[State]) -> dict[str, Tensor]:

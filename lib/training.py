@@ -10,9 +10,7 @@ logit_scale comes from the loss alone, once: open_clip's --accum-freq k makes it
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -21,11 +19,13 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
-from safetensors.torch import save_file
 from tqdm.auto import tqdm
 
+from lib.resuming import Progress, restore, save
+
 MAX_LOG_SCALE = math.log(100)  # CLIP (Radford et al. 2021) clips the logit scale at 100
+OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+Tensors = dict[str, torch.Tensor]
 
 
 class Batches(Protocol):
@@ -50,6 +50,7 @@ class TrainSettings:
     micro_batch: int = 0  # rows run at once; 0 = the whole batch
     clip_norm: float = 1.0  # largest norm of the gradient; 0 = no clipping
     precision: str = "fp32"  # fp32, amp (fp16 with loss scaling) or amp_bf16
+    optimizer: str = "adamw"  # adamw, or adam (weight_decay added to the gradient)
     seed: int = 0
 
     def validate(self) -> None:
@@ -62,16 +63,8 @@ class TrainSettings:
             raise ValueError(f"warmup: must be in [0, 1), got {self.warmup}")
         if self.precision not in ("fp32", "amp", "amp_bf16"):
             raise ValueError(f"precision: must be fp32, amp or amp_bf16, got {self.precision}")
-
-
-@dataclass
-class _Progress:
-    """What changes from epoch to epoch besides tensors; saved as JSON beside them."""
-
-    epoch: int
-    best: float
-    stale: int
-    history: list[dict[str, float]]
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer: must be adamw or adam, got {self.optimizer}")
 
 
 def fit(
@@ -82,21 +75,25 @@ def fit(
     is_new: Callable[[str], bool] = lambda name: False,
     checkpoint: Path | None = None,
     key: str = "",
+    after_epoch: Callable[[int, Tensors], None] = lambda epoch, trained: None,
 ) -> list[dict[str, float]]:
     """Train `model` in place to its best epoch by `validate` (higher is better); return history.
 
     `is_new(name)` picks the weights that learn with `lr_new`. With `checkpoint` (a file) a killed
     run goes on after its last epoch, to the same bytes, if `key` (a digest of data and settings)
-    is the same; the file is removed by the caller when the result is safe.
+    is the same; the file is removed by the caller when the result is safe. `after_epoch` gets the
+    epoch's number and its weights (the live ones, by name); an epoch that was killed before its
+    checkpoint runs, and calls, again.
     """
     device = next(model.parameters()).device
     trained = {n: p for n, p in model.named_parameters() if p.requires_grad}
     optimizer = _optimizer(trained, settings, is_new)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "amp")
     best = {name: value.detach().clone() for name, value in trained.items()}
-    at = _Progress(0, -math.inf, 0, [])
+    at = Progress(0, -math.inf, 0, [], scaler.state_dict())
     if checkpoint is not None and checkpoint.is_file():
-        at = _restore(checkpoint, key, trained, best, optimizer) or at
+        at = restore(checkpoint, key, trained, best, optimizer) or at
+        scaler.load_state_dict(at.scaler)
     bar = tqdm(range(at.epoch, settings.epochs), desc="train", unit="epoch")
     for epoch in bar:
         if at.stale >= settings.patience:
@@ -109,10 +106,11 @@ def fit(
         if score > at.best:
             at.best, at.stale = score, 0
             best = {name: value.detach().clone() for name, value in trained.items()}
-        at.epoch = epoch + 1
+        after_epoch(epoch, {name: value.detach() for name, value in trained.items()})
+        at.epoch, at.scaler = epoch + 1, scaler.state_dict()
         bar.set_postfix(loss=f"{loss:.3f}", validation=f"{score:.3f}")
         if checkpoint is not None:
-            _save(checkpoint, key, at, trained, best, optimizer)
+            save(checkpoint, key, at, trained, best, optimizer)
     with torch.no_grad():
         for name, value in trained.items():
             value.copy_(best[name])
@@ -170,7 +168,13 @@ def backward(
     for part, seed in zip(parts, seeds, strict=True):
         with _autocast(device, precision), _seeded(seed, device):
             features = _features(model, _take(image, part), _take(text, part))
-        torch.autograd.backward([f.float() for f in features], [w.grad[part] for w in whole])
+        # A locked tower's features are constants.
+        learning = [
+            (f.float(), w.grad[part])
+            for f, w in zip(features, whole, strict=True)
+            if f.requires_grad
+        ]
+        torch.autograd.backward(*map(list, zip(*learning, strict=True)))
     return loss.item()
 
 
@@ -211,14 +215,14 @@ def schedule(step: int, total: int, warmup: float) -> float:
 
 def _optimizer(
     trained: dict[str, torch.nn.Parameter], settings: TrainSettings, is_new: Callable[[str], bool]
-) -> torch.optim.AdamW:
-    """Return AdamW (CLIP's betas) with a group for each learning rate and decay."""
+) -> torch.optim.Optimizer:
+    """Return the optimiser (CLIP's betas) with a group for each learning rate and decay."""
     groups: dict[tuple[float, float], list[torch.nn.Parameter]] = {}
     for name, value in trained.items():
         rate = settings.lr_new if is_new(name) else settings.lr
         decay = settings.weight_decay if value.ndim >= 2 else 0.0
         groups.setdefault((rate, decay), []).append(value)
-    return torch.optim.AdamW(
+    return OPTIMIZERS[settings.optimizer](
         [
             {"params": values, "lr": rate, "peak": rate, "weight_decay": decay}
             for (rate, decay), values in groups.items()
@@ -255,48 +259,3 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
-
-
-def _save(
-    file: Path,
-    key: str,
-    at: _Progress,
-    trained: dict[str, torch.nn.Parameter],
-    best: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-) -> None:
-    """Write weights, best weights and optimiser state; the file appears whole or not at all."""
-    tensors = {f"now/{name}": value.detach() for name, value in trained.items()}
-    tensors |= {f"best/{name}": value for name, value in best.items()}
-    for name, value in trained.items():
-        for part, state in optimizer.state[value].items():
-            tensors[f"optimizer/{part}/{name}"] = state
-    tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, part, metadata={"key": key, "progress": json.dumps(vars(at))})
-    os.replace(part, file)
-
-
-def _restore(
-    file: Path,
-    key: str,
-    trained: dict[str, torch.nn.Parameter],
-    best: dict[str, torch.Tensor],
-    optimizer: torch.optim.Optimizer,
-) -> _Progress | None:
-    """Load a checkpoint of the same `key` into its places; None where it is another run's."""
-    with safe_open(file, "pt") as saved:
-        if saved.metadata()["key"] != key:
-            return None
-        names = set(saved.keys())
-        for name, value in trained.items():
-            with torch.no_grad():
-                value.copy_(saved.get_tensor(f"now/{name}"))
-            best[name] = saved.get_tensor(f"best/{name}").to(value.device)
-            for part in ("step", "exp_avg", "exp_avg_sq"):
-                if (entry := f"optimizer/{part}/{name}") in names:
-                    state = saved.get_tensor(entry)
-                    place = state if part == "step" else state.to(value.device)
-                    optimizer.state[value][part] = place
-        return _Progress(**json.loads(saved.metadata()["progress"]))

@@ -121,6 +121,14 @@ def test_depths_of_timm_and_hugging_face_towers(name, depth):
     assert relative_depths([*blocks, name])[name] == depth
 
 
+def test_depths_count_modules_where_only_the_last_layers_are_named():
+    names = ["logit_scale", "visual.head.proj.weight", "text.transformer.layer.5.x.weight",
+             "text.proj.0.weight", "text.proj.2.weight", "text.proj.2.bias"]  # fmt: skip
+    found = relative_depths(names)
+    assert [found[name] for name in names[2:]] == [0, 0.5, 1, 1]
+    assert found["visual.head.proj.weight"] == found["logit_scale"] == 1
+
+
 def test_lines_scales_the_update_with_depth(clip):
     tuned = {
         name: value + 1 if value.is_floating_point() else value for name, value in clip.items()

@@ -19,13 +19,15 @@ SECTIONS = {
     "data.news_pairs": "lib.data.readers.news_pairs:Settings",
     "sample.newsimages": "lib.sample.newsimages:Settings",
     "rewriting": "lib.retrieval.rewriting:Settings",
+    "finetune_retrieval": "lib.retrieval.finetune:FinetuneRetrieval",
+    "wise_ft_retrieval": "lib.retrieval.study.inputs:WiseFtRetrieval",
     "translation": "lib.retrieval.rewriting:Settings",
     "embed": "lib.embed:EmbedSettings",
     "sample_clip": "lib.sample.clip:ClipSettings",
     "zero_shot_places": "lib.places.study.systems:ZeroShotPlaces",
     "reports": "lib.report.writer:Settings",
 }
-NOT_SETTINGS = {"profile", "encoders", "models"}  # a name; what only dvc.yaml reads
+NOT_SETTINGS = {"profile", "encoders", "tuned", "models", "index"}  # a name; what only dvc.yaml reads
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

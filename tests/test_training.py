@@ -134,6 +134,56 @@ def test_early_stopping_returns_the_best_epoch(tmp_path):
             assert torch.equal(value.detach(), saved.get_tensor(f"now/{name}"))
 
 
+def one_batch(model, **options):
+    """Train on one batch an epoch; returns the weights after every epoch."""
+    seen = []
+    batches = SimpleNamespace(steps=1, epoch=lambda number: iter([data()]))
+    settings = TrainSettings(lr=1e-2, lr_new=1e-2, patience=99, **options)
+    keep = lambda epoch, trained: seen.append(  # noqa: E731
+        (epoch, {name: value.clone() for name, value in trained.items()})
+    )
+    fit(model, batches, settings, lambda: -float(len(seen)), after_epoch=keep)
+    return seen
+
+
+def test_every_epochs_weights_are_handed_out():
+    model = Pair()
+    seen = one_batch(model, epochs=3)
+    assert [epoch for epoch, _ in seen] == [0, 1, 2]
+    name = "text.weight"
+    assert not torch.equal(seen[0][1][name], seen[2][1][name])
+    assert torch.equal(model.text.weight, seen[0][1][name])  # the first epoch was the best
+
+
+def test_adam_adds_the_decay_to_the_gradient():
+    plain, decayed, apart = (
+        one_batch(Pair(), epochs=1, weight_decay=decay, optimizer=name)[0][1]["text.weight"]
+        for decay, name in ((0.0, "adam"), (0.5, "adam"), (0.5, "adamw"))
+    )
+    # Adam's first step is the gradient's sign times the rate: decay cannot lengthen it.
+    start = Pair().text.weight
+    assert (decayed - start).abs().max() <= (plain - start).abs().max() * 1.01
+    assert not torch.equal(decayed, plain)
+    assert not torch.equal(apart, decayed)
+
+
+def test_a_locked_tower_learns_nothing_in_micro_batches_either():
+    model = Pair()
+    model.image.requires_grad_(False)
+    _, whole = frozen_gradients(model)
+    _, parts = frozen_gradients(model, micro_batch=7)
+    assert set(whole) == {"text.weight", "text.bias", "logit_scale"}
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, atol=1e-5, rtol=1e-4)
+
+
+def frozen_gradients(model, **options):
+    """The loss and the gradients of what learns."""
+    model.zero_grad()
+    loss = backward(model, data(), **options)
+    return loss, {n: p.grad.clone() for n, p in model.named_parameters() if p.requires_grad}
+
+
 def test_logit_scale_stays_below_100():
     model = Pair()
     with torch.no_grad():
@@ -146,3 +196,5 @@ def test_logit_scale_stays_below_100():
 def test_settings_out_of_range_are_named():
     with pytest.raises(ValueError, match="precision: must be fp32"):
         TrainSettings(precision="fp8").validate()
+    with pytest.raises(ValueError, match="optimizer: must be adamw or adam"):
+        TrainSettings(optimizer="sgd").validate()
