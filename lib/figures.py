@@ -22,6 +22,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image, ImageFilter
 
+from lib import png
+
 if TYPE_CHECKING:
     from IPython.display import Image as DisplayImage
 
@@ -41,7 +43,6 @@ INK, MUTED, FAINT = "#222222", "#6B6B6B", "#D9D9D9"
 PAPER = "#8C8C8C"  # numbers of the publication are always this grey
 LINE_STYLES = ("-", "--", "-.", ":")
 STAMP = "sample corpus"
-METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 STAMP_INCHES = 0.24  # strip kept free under a figure for the stamp
 BLUR_SHARE = 0.06  # blur radius of a hidden picture as a share of its longer side
 
@@ -124,9 +125,7 @@ def show(fig: Figure) -> DisplayImage:
     """The figure as a picture for a notebook; its text form never changes, so nbval compares it."""
     from IPython.display import Image as DisplayImage
 
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    return DisplayImage(buffer.getvalue(), alt=fig.get_label())
+    return DisplayImage(png.shown(fig), alt=fig.get_label())
 
 
 def save(
@@ -148,9 +147,7 @@ def save(
     use_style()
     _settle(fig)
     for suffix in formats:
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format=suffix, metadata=METADATA[suffix], dpi=160)
-        _replace(paths[suffix], buffer.getvalue())
+        _replace(paths[suffix], png.saved(fig) if suffix == "png" else _svg(fig))
     text = data.round(digits).to_csv(index=False, lineterminator="\n")
     _replace(paths["csv"], text.encode())
     return paths
@@ -264,6 +261,7 @@ def contact_sheet(
     fig, axes = new(rows, columns, size, squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
+        ax.set_anchor("N")  # what room is left goes to the captions
     for i, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
         ax.imshow(np.asarray(image if show_content else blur(image)))
         ax.text(0.5, -0.04, texts[i], transform=ax.transAxes, ha="center", va="top", fontsize=7.5,
@@ -288,6 +286,12 @@ def _settle(fig: Figure) -> None:
     for ax in fig.axes:
         bounds = np.round(ax.get_position(original=True).bounds, 4)
         ax.set_position(bounds, which="original")
+
+
+def _svg(fig: Figure) -> bytes:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="svg", dpi=png.LINES_SAVED, metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
 
 
 def _replace(path: Path, content: bytes) -> None:

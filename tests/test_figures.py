@@ -1,11 +1,13 @@
 """Figures are saved whole, with their data, as the same bytes each time."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
-from lib import figures
+from lib import figures, png
 
 
 def data():
@@ -121,3 +123,64 @@ def test_the_palette_stays_apart_without_red_or_green():
     seen = [grey(color) for color in figures.CYCLE]
     gaps = [np.abs(a - b).max() for i, a in enumerate(seen) for b in seen[:i]]
     assert min(gaps) > 12
+
+
+def sheet(count=12):
+    """A sheet of smooth photographs with some grain, every one of other hues."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:1:300j, 0:1:300j]
+    pictures = []
+    for _ in range(count):
+        a, b, c = rng.random((3, 3))
+        pixels = 255 * (a + (b - a) * x[..., None] + (c - a) * y[..., None]).clip(0, 1)
+        grain = rng.normal(0, 4, pixels.shape)
+        pictures.append(Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8)))
+    return figures.contact_sheet(pictures, ["what it is"] * count, show_content=True, side=1.9)
+
+
+def full(fig, dpi):
+    """The figure in full colour, as matplotlib draws it: picture, bytes of its PNG."""
+    fig.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
+    return np.asarray(Image.open(buffer).convert("RGB"), float), len(buffer.getvalue())
+
+
+def test_a_sheet_of_pictures_stays_small_and_looks_the_same(tmp_path):
+    fig = sheet()
+    path = figures.save(fig, tmp_path, "sheet", data(), formats=("png",))["png"]
+    assert path.stat().st_size < 700_000
+    assert len(figures.show(fig).data) < 400_000
+    saved = Image.open(path)
+    assert saved.mode == "P"
+    pixels = np.asarray(saved.convert("RGB"), float)
+    before, size = full(fig, png.SHEET_SAVED)
+    assert path.stat().st_size < size / 2
+    coarse = [np.asarray(Image.fromarray(a.astype(np.uint8)).resize((96, 48)), float)
+              for a in (pixels, before)]  # fmt: skip
+    assert np.abs(coarse[0] - coarse[1]).mean() < 3  # dithered hues mix to the right ones
+
+
+def test_a_figure_of_lines_keeps_its_colours_and_white(tmp_path):
+    fig = draw()
+    path = figures.save(fig, tmp_path, "lines", data())["png"]
+    pixels = np.asarray(Image.open(path).convert("RGB"), float)
+    before, size = full(fig, png.LINES_SAVED)
+    assert path.stat().st_size < 0.6 * size
+    assert np.abs(pixels - before).max() < 24
+    assert (pixels[before.min(axis=-1) == 255] == 255).all()
+
+
+def test_pictures_come_at_fewer_dots_an_inch_than_lines():
+    assert png.has_pictures(sheet(1))
+    assert not png.has_pictures(draw())
+    assert png.SHEET_SHOWN < png.LINES_SHOWN
+    assert png.SHEET_SAVED < png.LINES_SAVED
+
+
+def test_captions_of_a_sheet_are_not_cut_off_and_leave_room_for_the_stamp():
+    blank = [Image.new("RGB", (300, 300))] * 12
+    fig = figures.contact_sheet(blank, ["four\nlines\nof\ntext"] * 12, columns=6)
+    figures.stamp(fig)
+    fig.draw_without_rendering()
+    (stamp,) = fig.texts
+    top = stamp.get_bbox_patch().get_window_extent().y1
+    assert all(ax.texts[0].get_window_extent().y0 >= top for ax in fig.axes)

@@ -1,7 +1,7 @@
 """Executed notebooks as pages: prose of the committed notebook, outputs of the executed copy.
 
 Formulas are drawn here, as SVG, so that a page needs no MathJax; what matplotlib cannot set is
-shown as its TeX source. Diagrams are shown as their source.
+shown as its TeX source. Mermaid flowcharts are drawn too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from nbformat import NotebookNode
 
 from lib import figures, paths
 from lib.report import html as shell
+from lib.report import mermaid
 
 # TeX that matplotlib's mathtext knows by another name.
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
@@ -77,12 +78,12 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
         origin = [stem for stem in stems if copy.stem.startswith(stem)]
         if not origin or copy.stem == "07_reports":
             continue
+        names, root = [c.stem for c in copies], Path(os.path.relpath(paths.ROOT, out)).as_posix()
         try:
             notebook = merge(_read(stems[max(origin, key=len)]), _read(copy))
+            text = render(notebook, copy.stem, sample, names, root)
         except ValueError as error:
             raise ValueError(f"{copy.name}: {error}") from None
-        names, root = [c.stem for c in copies], Path(os.path.relpath(paths.ROOT, out)).as_posix()
-        text = render(notebook, copy.stem, sample, names, root)
         pages.append(shell.write(out / f"{copy.stem}.html", text))
     return pages
 
@@ -132,7 +133,7 @@ def _draw(text: str, size: float) -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """Markdown with drawn formulas and with diagrams as readable source."""
+    """Markdown with drawn formulas and flowcharts."""
 
     def inline_math(self, body: str) -> str:
         return math_svg(html.unescape(body))
@@ -142,10 +143,7 @@ class _Renderer(IPythonRenderer):
 
     def block_code(self, code: str, info: str | None = None) -> str:
         if (info or "").strip() == "mermaid":
-            source = f"<pre>{html.escape(code)}</pre>"
-            return (
-                f'<details class="diagram"><summary>diagram (mermaid)</summary>{source}</details>'
-            )
+            return f'<div class="diagram">{mermaid.svg(code)}</div>'
         return super().block_code(code, info)
 
 

@@ -1,0 +1,11 @@
+"""Mermaid flowcharts drawn without a browser: a fenced block in, inline SVG out."""
+
+from __future__ import annotations
+
+from lib.report.mermaid.drawing import draw, render
+from lib.report.mermaid.source import read
+
+
+def svg(text: str) -> str:
+    """Inline SVG of a flowchart; ValueError naming the line that is not understood."""
+    return render(draw(read(text)))
