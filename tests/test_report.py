@@ -31,7 +31,7 @@ def site_folder(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports") / "sample"
     head = pages.write_places(study, out, SETTINGS, None)
     site.write_data(out, None, None, True)
-    site.write_index(out.parent / "index.html", "sample", head, True)
+    site.write_index(out.parent / "index.html", "sample", {"places.html": head}, True)
     return out
 
 
@@ -186,7 +186,7 @@ def test_sample_numbers_are_called_so_and_the_papers_are_not(site_folder):
 
 def test_studies_that_are_not_built_say_so(site_folder):
     text = (site_folder.parent / "index.html").read_text()
-    built = sum(bool(study.page) for study in site.STUDIES)
+    built = sum(study.page == "places.html" for study in site.STUDIES)
     assert len(site.STUDIES) == 5
     assert text.count("not built yet") == 5 - built
 
@@ -251,12 +251,13 @@ def test_injected_parameters_are_no_cell_of_the_notebook():
 
 
 def test_notebook_pages_carry_their_formulas_and_load_nothing():
-    source = notebook(prose="$$\\frac{a}{b}$$ and $\\nonsense{}$ and\n```mermaid\nA --> B\n```")
+    chart = "```mermaid\nflowchart LR\nA --> B\n```"
+    source = notebook(prose=f"$$\\frac{{a}}{{b}}$$ and $\\nonsense{{}}$ and\n{chart}")
     text = notebooks.render(source, "x", False)
     assert html.external(text) == []
     assert len(re.findall(r'<svg [^>]*class="math"', text)) == 1
     assert "<code>\\nonsense{}</code>" in text
-    assert "A --&gt; B" in text
+    assert "<title>Flowchart: A → B</title>" in text
     assert text == notebooks.render(source, "x", False)
 
 

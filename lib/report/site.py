@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from lib.report import html as shell
 from lib.report.html import Section
 from lib.report.writer import Writer
 
+Numbers = Sequence[tuple[str, str]]  # (number, what it is)
+COUNTS = ("no", "one", "two", "three", "four", "five", "six")
 RECALL_CAPTION = "Recall@k of the stand-in encoders: a text finds its picture, a picture its text"
 
 
@@ -27,16 +29,21 @@ class Card:
     title: str
     question: str
     paper: str
-    page: str = ""  # address; "" = not built yet
+    page: str = ""  # its file; "" = not built yet
+    section: str = ""  # part of the page
+    notebook: str = ""
 
 
 STUDIES = (
     Card("Zero-shot Places", "Can CLIP sort Instagram posts into 205 kinds of places, and does the "
-         "caption help?", "Lucas, Tomás and García-Rodríguez 2021", "places.html"),
+         "caption help?", "Lucas, Tomás and García-Rodríguez 2021", "places.html", "",
+         "03_zero_shot_places"),
     Card("WiSE-FT retrieval", "Which picture belongs to a news headline: is fine-tuning worth what "
-         "it costs elsewhere, and can interpolation have both?", "MediaEval NewsImages 2022"),
+         "it costs elsewhere, and can interpolation have both?", "MediaEval NewsImages 2022",
+         "retrieval.html", "", "04_wise_ft_retrieval"),
     Card("Dual softmax retrieval", "How much of a retrieval score is hubness, and what does "
-         "correcting it gain?", "MediaEval NewsImages 2023"),
+         "correcting it gain?", "MediaEval NewsImages 2023", "retrieval.html", "runs_2023",
+         "04_wise_ft_retrieval"),
     Card("FND-CLIP", "Does the agreement of headline and picture give away biased and fake news?",
          "FND-CLIP on NMB+"),
     Card("Memes with few labels", "Do auto-encoders and self-training find hateful memes when few "
@@ -44,39 +51,51 @@ STUDIES = (
 )  # fmt: skip
 
 
-def write_index(path: Path, profile: str, numbers: Sequence[tuple[str, str]], sample: bool) -> Path:
-    """Write the front page; numbers: headline of the study that is built; `path` is index.html."""
-    mark = f" {shell.SAMPLE}" if sample else ""
+def write_index(path: Path, profile: str, headlines: Mapping[str, Numbers], sample: bool) -> Path:
+    """Write the front page `path`, index.html.
+
+    headlines: page -> its numbers (number, what it is), of the studies that are built.
+    """
     note = (
-        "<p>All numbers here are from a <b>sample corpus</b>: made-up posts, composed of "
-        "pictograms, seen by small stand-in encoders. They show that every step runs and that the "
-        "methods find what was planted. They say nothing about the real data sets.</p>"
+        "<p>All numbers here are from <b>sample corpora</b>: made-up posts and headlines, their "
+        "pictures composed of pictograms, seen by small stand-in encoders. They show that every "
+        "step runs and that the methods find what was planted. They say nothing about the real "
+        "data sets.</p>"
         if sample
         else ""
     )
+    cards = "".join(_card(study, profile, study.page in headlines) for study in STUDIES)
     body = (
         "<h1>Five studies of pictures and words in news and social media, measured again</h1>\n"
         '<p class="lead">PairLab rebuilds five published image + text studies from one pipeline: '
         "the papers' tables beside ours, every number with an interval and a file it came from."
-        f"</p>\n{note}\n"
-        + '<div class="studies">'
-        + "".join(_card(study, profile) for study in STUDIES)
-        + f"</div>\n<h2>Zero-shot Places in four numbers{mark}</h2>\n{shell.numbers(numbers)}\n"
-        + f'<p><a href="{profile}/places.html">The whole study</a> · '
-        f'<a href="{profile}/data.html">what is in the data</a> · '
-        f'<a href="{profile}/notebooks/03_zero_shot_places.html">the notebook</a></p>'
+        f'</p>\n{note}\n<div class="studies">{cards}</div>\n'
+        + "".join(_headline(page, found, profile, sample) for page, found in headlines.items())
+        + f'<p><a href="{profile}/data.html">What is in the data</a></p>'
     )
     return shell.write(path, shell.page("Report", body, "."))
 
 
-def _card(study: Card, profile: str) -> str:
-    """One study as a box; a study that is not built says so."""
-    if study.page:
-        state, link = "complete", f'<a href="{profile}/{study.page}">{html.escape(study.title)}</a>'
-    else:
-        state, link = "not built yet", html.escape(study.title)
+def _headline(page: str, found: Numbers, profile: str, sample: bool) -> str:
+    """The numbers of one page, and where to read on."""
+    first = next(study for study in STUDIES if study.page == page)
+    mark = f" {shell.SAMPLE}" if sample else ""
     return (
-        f'<article class="{"done" if study.page else "later"}"><span class="state">{state}</span>'
+        f"<h2>{html.escape(first.title)} in {COUNTS[len(found)]} numbers{mark}</h2>\n"
+        f'{shell.numbers(found)}\n<p><a href="{profile}/{page}">The whole study</a> · '
+        f'<a href="{profile}/notebooks/{first.notebook}.html">the notebook</a></p>\n'
+    )
+
+
+def _card(study: Card, profile: str, built: bool) -> str:
+    """One study as a box; a study that is not built says so."""
+    state, link = "not built yet", html.escape(study.title)
+    if built:
+        section = f"#{study.section}" if study.section else ""
+        state = "complete"
+        link = f'<a href="{profile}/{study.page}{section}">{link}</a>'
+    return (
+        f'<article class="{"done" if built else "later"}"><span class="state">{state}</span>'
         f"<h3>{link}</h3><p>{html.escape(study.question)}</p>"
         f"<p><small>{html.escape(study.paper)}</small></p></article>"
     )
@@ -97,6 +116,8 @@ def write_data(out: Path, cards: Path | None, recall: Path | None, sample: bool)
     body += '<p class="lead">What was read, what was dropped and why, and how it was split.</p>\n'
     body += shell.contents(sections) + "\n".join(section.render() for section in sections)
     links = [("Zero-shot Places", "places.html")]
+    if (out / "retrieval.html").is_file():
+        links += [("News retrieval", "retrieval.html")]
     shell.write(out / "data.html", shell.page("Data", body, "..", links))
     return [file.parent.name for file in found]
 

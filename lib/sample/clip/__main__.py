@@ -193,6 +193,8 @@ def main(argv: list[str] | None = None) -> None:
         settings = params.load(args.config, "sample_clip", ClipSettings)
     except params.ParamsError as error:
         raise SystemExit(str(error)) from None
+    # The products are small: a second thread would wait more than work, and spin on busy cores.
+    torch.set_num_threads(1)
     out = paths.resolve(args.out)
     seeds = (settings.seed, settings.train.seed)
     with run_record(record_path(out), "sample_clip", settings, seeds):
