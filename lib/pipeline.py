@@ -63,11 +63,17 @@ def is_dvc(number: int) -> bool:
         return False
 
 
+# glibc hands large buffers back to the system after every batch, which then faults each page in
+# anew: a fifth of the time of `embed`. With these it keeps them; other systems ignore both.
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
+
+
 def environment(profile: str) -> dict[str, str]:
     """Return the variables for the stages: our programs first, nothing from a hub for a sample."""
     variables = dict(os.environ, DVC_NO_ANALYTICS="true", PYTHONHASHSEED="0")
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables["TOKENIZERS_PARALLELISM"] = "false"
+    variables = MALLOC | variables
     if profile != "paper":
         variables["HF_HUB_OFFLINE"] = "1"
     return variables

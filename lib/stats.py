@@ -190,6 +190,25 @@ def stratified_mean(
     return Interval(value, max(0.0, value - half), min(1.0, value + half))
 
 
+def resampled_sums(values: np.ndarray, clusters: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
+    """Column sums (n, c) of `values` (rows, c) over n bootstrap samples of whole clusters.
+
+    Shares, means and their differences are ratios of such sums, so all resamples come from one
+    product of matrices.
+    """
+    codes = _codes(clusters, len(values))
+    k = int(codes.max()) + 1
+    per_cluster = np.zeros((k, values.shape[1]))
+    np.add.at(per_cluster, codes, values)
+    rng, chance = np.random.default_rng(seed), np.full(k, 1 / k)
+    step = max(1, BLOCK_CELLS // k)
+    blocks = [
+        rng.multinomial(k, chance, size=min(step, n - start)) @ per_cluster
+        for start in range(0, n, step)
+    ]
+    return np.concatenate(blocks)
+
+
 def _codes(clusters: np.ndarray | None, rows: int) -> np.ndarray:
     """(rows,) integer cluster of each row; every row its own cluster when None."""
     if rows == 0:

@@ -27,7 +27,13 @@ SECTIONS = {
     "zero_shot_places": "lib.places.study.systems:ZeroShotPlaces",
     "reports": "lib.report.writer:Settings",
 }
-NOT_SETTINGS = {"profile", "encoders", "tuned", "models", "index"}  # a name; what only dvc.yaml reads
+NOT_SETTINGS = {
+    "profile",
+    "encoders",
+    "tuned",
+    "models",
+    "index",
+}  # only dvc.yaml reads them
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

@@ -7,16 +7,13 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import skew
 
 from lib.retrieval.hubness import (
-    METHODS,
-    TEMPERATURES,
     bias_of,
     dual_softmax,
     inverted_softmax,
-    k_occurrence,
     qb_norm,
     rank_images,
-    skewness,
 )
+from lib.retrieval.hubs import METHODS, TEMPERATURES, k_occurrence, skewness
 
 
 def rows(n, seed, d=12):

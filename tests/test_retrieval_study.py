@@ -11,7 +11,7 @@ from PIL import Image
 from lib import paths
 from lib.embed import EmbedSettings, embed_pairs
 from lib.encoders import load_encoder
-from lib.retrieval import hubness, study, submission
+from lib.retrieval import hubness, hubs, study, submission
 from lib.retrieval.evaluation import chance, judge, run_frame, truth_frame
 from lib.retrieval.finetune import FinetuneRetrieval, Recipe, Run
 from lib.retrieval.finetune.run import tune
@@ -137,7 +137,7 @@ def test_every_system_of_both_papers_has_its_rows(made):
     assert set(own["set"]) == {"2022-rt", "2022-rss", "2023-p1"}
     assert (rows.loc[rows["set"] == "2022-rt", "kind"] == "person").all()
     swept = rows[(rows["set"] == "2023-p1") & (rows["aggregation"] == "mean")]
-    assert set(swept["method"]) == set(hubness.METHODS)
+    assert set(swept["method"]) == set(hubs.METHODS)
     assert {"", "transductive", "inductive"} == set(swept["bank"])
     assert set(rows.loc[rows["set"] == "2023-p1", "aggregation"]) == {
         "title", "mean", "max", "embedding_mean"
@@ -242,7 +242,7 @@ def test_a_shared_title_counts_either_picture():
     np.testing.assert_array_equal(np.delete(found["rank_any"], 4), np.delete(own["rank"], 4))
 
 
-@pytest.mark.parametrize("method", hubness.METHODS)
+@pytest.mark.parametrize("method", hubs.METHODS)
 @pytest.mark.parametrize("inductive", [False, True])
 def test_methods_are_those_of_the_search(method, inductive):
     (text, bank), image, _ = small(seed=2)

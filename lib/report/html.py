@@ -40,8 +40,16 @@ class Section:
         return head + lead + "\n".join(self.blocks)
 
 
-def page(title: str, body: str, home: str = "..", links: Sequence[tuple[str, str]] = ()) -> str:
-    """A whole page; home: relative path to the folder of index.html; links: (text, address)."""
+def home(out: Path) -> str:
+    """Address of the front page from the pages of a profile, whose folder is `out`.
+
+    The sample report's is index.html, that of any other profile bears its name beside it.
+    """
+    return "../index.html" if out.name in ("sample", "smoke") else f"../{out.name}.html"
+
+
+def page(title: str, body: str, home: str, links: Sequence[tuple[str, str]] = ()) -> str:
+    """A whole page; home: relative address of the front page; links: (text, address)."""
     style = (ASSETS / "page.css").read_text(encoding="utf-8")
     script = (ASSETS / "sort.js").read_text(encoding="utf-8")
     nav = "".join(f'<a href="{address}">{html.escape(text)}</a>' for text, address in links)
@@ -50,7 +58,7 @@ def page(title: str, body: str, home: str = "..", links: Sequence[tuple[str, str
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{html.escape(title)} · PairLab</title>\n<style>\n{style}</style>\n</head>\n"
         "<body>\n"
-        f'<header><nav><a href="{home}/index.html"><b>PairLab</b></a>{nav}</nav></header>\n'
+        f'<header><nav><a href="{home}"><b>PairLab</b></a>{nav}</nav></header>\n'
         f"<main>\n{body}\n</main>\n<footer><p>{CREDITS}</p></footer>\n"
         f"<script>\n{script}</script>\n</body>\n</html>\n"
     )

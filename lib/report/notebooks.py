@@ -28,7 +28,6 @@ from lib.report import mermaid
 
 # TeX that matplotlib's mathtext knows by another name.
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
-HOME = "../.."  # from a notebook's page to index.html
 ROOT = "../../.."  # from there to the repository's root
 INJECTED = "injected-parameters"
 SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
@@ -52,7 +51,12 @@ def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
 
 
 def render(
-    notebook: NotebookNode, name: str, sample: bool, names: Sequence[str] = (), root: str = ROOT
+    notebook: NotebookNode,
+    name: str,
+    sample: bool,
+    names: Sequence[str] = (),
+    root: str = ROOT,
+    home: str = "../../index.html",
 ) -> str:
     """The page of a notebook, `name` as its title; names, root: as for `relink`."""
     exporter = _Exporter(template_name="basic", embed_images=True)
@@ -61,7 +65,7 @@ def render(
     label = shell.SAMPLE if sample else ""
     body = relink(body, names, root)
     head = f"<p>{label} Notebook, as the pipeline ran it.</p>"
-    return shell.page(name, f"{head}\n{body}", HOME)
+    return shell.page(name, f"{head}\n{body}", home)
 
 
 def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list[Path]:
@@ -71,7 +75,7 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
     (01_data_preparation_instacities to 01_data_preparation). The notebook that is being executed
     now (07_reports) is not in `executed` yet and has no page.
     """
-    pages = []
+    pages, home = [], f"../{shell.home(out.parent)}"
     stems = {path.stem: path for path in sorted(source.glob("*.ipynb"))}
     copies = sorted(executed.glob("*.ipynb"))
     for copy in copies:
@@ -81,7 +85,7 @@ def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list
         names, root = [c.stem for c in copies], Path(os.path.relpath(paths.ROOT, out)).as_posix()
         try:
             notebook = merge(_read(stems[max(origin, key=len)]), _read(copy))
-            text = render(notebook, copy.stem, sample, names, root)
+            text = render(notebook, copy.stem, sample, names, root, home)
         except ValueError as error:
             raise ValueError(f"{copy.name}: {error}") from None
         pages.append(shell.write(out / f"{copy.stem}.html", text))

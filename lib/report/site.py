@@ -52,7 +52,7 @@ STUDIES = (
 
 
 def write_index(path: Path, profile: str, headlines: Mapping[str, Numbers], sample: bool) -> Path:
-    """Write the front page `path`, index.html.
+    """Write the front page `path`.
 
     headlines: page -> its numbers (number, what it is), of the studies that are built.
     """
@@ -73,7 +73,7 @@ def write_index(path: Path, profile: str, headlines: Mapping[str, Numbers], samp
         + "".join(_headline(page, found, profile, sample) for page, found in headlines.items())
         + f'<p><a href="{profile}/data.html">What is in the data</a></p>'
     )
-    return shell.write(path, shell.page("Report", body, "."))
+    return shell.write(path, shell.page("Report", body, path.name))
 
 
 def _headline(page: str, found: Numbers, profile: str, sample: bool) -> str:
@@ -118,7 +118,7 @@ def write_data(out: Path, cards: Path | None, recall: Path | None, sample: bool)
     links = [("Zero-shot Places", "places.html")]
     if (out / "retrieval.html").is_file():
         links += [("News retrieval", "retrieval.html")]
-    shell.write(out / "data.html", shell.page("Data", body, "..", links))
+    shell.write(out / "data.html", shell.page("Data", body, shell.home(out), links))
     return [file.parent.name for file in found]
 
 

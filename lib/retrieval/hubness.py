@@ -11,39 +11,16 @@ that land on a hub. Everything is in log space, so no temperature can underflow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lib.retrieval.hubs import METHODS
 from lib.retrieval.topk import Bias, TopK, search, top_k
 
-TEMPERATURES = (1.0, 0.1, 0.05, 0.02, 0.01)  # on cosines; the dual softmax paper prints none
 TILE = 1 << 18  # cosines worked on at a time: 1 MB stays in the cache
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to rank: its name, and whether it takes a temperature (on cosines, no unit)."""
-
-    name: str
-    label: str
-    tempered: bool
-
-
-METHODS = {
-    m.name: m
-    for m in (
-        Method("plain", "cosine", False),
-        Method("dual_softmax", "dual softmax", True),
-        Method("inverted_softmax", "inverted softmax", True),
-        Method("csls", "CSLS", False),
-        Method("nnn", "NNN", False),
-        Method("qb_norm", "QB-Norm", True),
-    )
-}
 
 
 def bias_of(name: str, temperature: float = 0.01) -> Bias | None:
@@ -146,19 +123,3 @@ def rank_images(
     if method == "qb_norm":
         return qb_norm(queries, images, k, bank, temperature, device=device)[0]
     return top_k(queries, images, k, bias_of(method, temperature), bank, device)
-
-
-def k_occurrence(ids: np.ndarray, images: int, k: int = 10) -> np.ndarray:
-    """Return how many queries have each image among their first k; (images,) int64."""
-    first = ids[:, :k]
-    return np.bincount(first[first >= 0], minlength=images)
-
-
-def skewness(occurrence: np.ndarray) -> float:
-    """Return the skewness of the k-occurrence: 0 without hubs (Radovanovic et al. 2010).
-
-    0 as well when every image occurs equally often.
-    """
-    away = occurrence - occurrence.mean()
-    spread = np.sqrt((away**2).mean())
-    return float((away**3).mean() / spread**3) if spread > 0 else 0.0

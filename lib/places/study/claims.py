@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from lib.places.selective import auroc
-from lib.places.study.contrasts import resampled_sums, select
-from lib.stats import Interval, bootstrap_ci
+from lib.places.study.contrasts import select
+from lib.stats import Interval, bootstrap_ci, resampled_sums
 
 HALF = 0.5  # the paper's threshold
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told"

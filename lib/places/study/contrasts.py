@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lib.places import labels, selective
-from lib.stats import BLOCK_CELLS, mcnemar, paired_bootstrap, wilson
+from lib.stats import mcnemar, paired_bootstrap, resampled_sums, wilson
 
 EFFECTS = ("helps", "harms", "changes a wrong answer", "changes nothing")
 
@@ -62,25 +62,6 @@ def summary(
         row |= dict(zip(["precision", "precision_low", "precision_high"], precision, strict=True))
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def resampled_sums(values: np.ndarray, clusters: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
-    """Column sums (n, c) of `values` (rows, c) over n bootstrap samples of whole clusters.
-
-    Shares, means and their differences are ratios of such sums, so all resamples come from one
-    product of matrices.
-    """
-    codes = pd.factorize(np.asarray(clusters))[0]
-    k = int(codes.max()) + 1
-    per_cluster = np.zeros((k, values.shape[1]))
-    np.add.at(per_cluster, codes, values)
-    rng, chance = np.random.default_rng(seed), np.full(k, 1 / k)
-    step = max(1, BLOCK_CELLS // k)
-    blocks = [
-        rng.multinomial(k, chance, size=min(step, n - start)) @ per_cluster
-        for start in range(0, n, step)
-    ]
-    return np.concatenate(blocks)
 
 
 def _quality(rows: pd.DataFrame) -> dict[str, float]:

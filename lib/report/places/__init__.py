@@ -17,7 +17,7 @@ from lib.places.study import claims, contrasts, panels
 from lib.places.study.systems import ZeroShotPlaces
 from lib.report.places import quality
 from lib.schema import read_pairs
-from lib.stats import cohens_h, holm, mcnemar, shifted_p
+from lib.stats import cohens_h, holm, mcnemar, resampled_sums, shifted_p
 
 TRIVIAL = ("reject_all", "majority", "random")
 JUDGED = ("image", "caption", "image_reject", "ensemble_cv", "log_pool_cv")
@@ -128,7 +128,7 @@ def against_image(study: Study) -> pd.DataFrame:
     systems = [system for system in rows["system"].unique() if system != "image"]
     gaps = right[systems].to_numpy(float) - base[:, None]
     # One set of resamples for all systems; many, because Holm multiplies the smallest p.
-    sums = contrasts.resampled_sums(np.column_stack([gaps, np.ones(len(gaps))]), clusters, PAIRED)
+    sums = resampled_sums(np.column_stack([gaps, np.ones(len(gaps))]), clusters, PAIRED)
     draws = sums[:, :-1] / sums[:, -1:]
     found = []
     for system, gap, drawn in zip(systems, gaps.T, draws.T, strict=True):

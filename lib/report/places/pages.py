@@ -40,7 +40,7 @@ def write_places(
     head = headline(study)
     body = _opening(study, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
     links = [("Data", "data.html"), ("Notebook", "notebooks/03_zero_shot_places.html")]
-    shell.write(out / "places.html", shell.page("Zero-shot Places", body, "..", links))
+    shell.write(out / "places.html", shell.page("Zero-shot Places", body, shell.home(out), links))
     return head
 
 

@@ -40,7 +40,8 @@ def write_retrieval(
     head = headline(found)
     body = _opening(found, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
     links = [("Data", "data.html"), ("Notebook", "notebooks/04_wise_ft_retrieval.html")]
-    shell.write(out / "retrieval.html", shell.page("News image–text retrieval", body, "..", links))
+    page = shell.page("News image–text retrieval", body, shell.home(out), links)
+    shell.write(out / "retrieval.html", page)
     return head
 
 

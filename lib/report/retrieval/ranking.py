@@ -11,7 +11,7 @@ from lib.report.retrieval.tuning import GAPS, METRIC_FORMATS
 from lib.report.writer import Writer
 from lib.retrieval import published
 from lib.retrieval.findings import ZERO_SHOT, Findings, claims, label, ranking
-from lib.retrieval.hubness import METHODS
+from lib.retrieval.hubs import METHODS
 from lib.retrieval.panels import ranking as panels
 
 HUBS = {"temperature": lambda t: "–" if pd.isna(t) else f"{t:g}", "skewness": 2}

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from lib.retrieval.evaluation import CUTOFF, KS
-from lib.retrieval.hubness import METHODS, TEMPERATURES
+from lib.retrieval.hubs import METHODS, TEMPERATURES
 from lib.schema import write_pairs
 
 SETS = ("2022-rt", "2022-twitter", "2022-rss", "2023-p1", "2023-p2", "2023-rt")

@@ -20,7 +20,7 @@ from lib.retrieval.findings import (
     label,
 )
 from lib.retrieval.findings.scores import METRICS, TESTS, Scores, score
-from lib.retrieval.hubness import METHODS, skewness
+from lib.retrieval.hubs import METHODS, skewness
 from lib.stats import holm
 
 SHOWN = ("R@5", "R@10", "R@50", "R@100", "MRR")  # the paper's columns in its order

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lib.stats import BLOCK_CELLS, shifted_p
+from lib.stats import resampled_sums, shifted_p
 
 METRICS = {"rr": "MRR", "r1": "R@1", "r5": "R@5", "r10": "R@10", "r50": "R@50", "r100": "R@100"}
 TESTS = 4000  # resamples behind a test: Holm multiplies the smallest p
@@ -84,24 +84,6 @@ def score(
     means = both[:, :width].sum(0) / known.sum(0)
     draws = pd.DataFrame(sums[:, :width] / sums[:, width:], columns=wide.columns)
     return Scores(pd.Series(means, index=wide.columns), draws, len(wide))
-
-
-def resampled_sums(values: np.ndarray, clusters: np.ndarray, n: int, seed: int) -> np.ndarray:
-    """Column sums (n, c) of `values` (rows, c) over n bootstrap samples of whole clusters.
-
-    Means are ratios of such sums, so that all resamples come from one product of matrices.
-    """
-    codes = pd.factorize(clusters)[0]
-    count = int(codes.max()) + 1
-    per_cluster = np.zeros((count, values.shape[1]))
-    np.add.at(per_cluster, codes, values)
-    rng, chance = np.random.default_rng(seed), np.full(count, 1 / count)
-    step = max(1, BLOCK_CELLS // count)
-    parts = [
-        rng.multinomial(count, chance, size=min(step, n - start)) @ per_cluster
-        for start in range(0, n, step)
-    ]
-    return np.concatenate(parts)
 
 
 def _seed(rows: pd.DataFrame) -> int:

@@ -24,7 +24,7 @@ from lib.embeddings import digest_of, locked
 from lib.encoders import Encoder
 
 FOLDER = ("retrieval", "activations")
-CHUNK = 32  # rows run at once
+CHUNK = 16  # rows run at once; a small batch stays in a core's caches
 Compute = Callable[[slice], np.ndarray]
 
 

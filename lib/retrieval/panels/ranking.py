@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from lib import figures
 from lib.retrieval.findings import label
 from lib.retrieval.findings.ranking import sets_2023
-from lib.retrieval.hubness import METHODS
+from lib.retrieval.hubs import METHODS
 from lib.retrieval.panels import aligned, grid, legend_below, room
 from lib.tables import number
 

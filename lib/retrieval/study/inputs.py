@@ -17,7 +17,7 @@ from lib.encoders import Encoder
 from lib.retrieval.finetune import FinetuneRetrieval, Recipe
 from lib.retrieval.finetune.features import FeatureCache, Weights
 from lib.retrieval.finetune.towers import Towers
-from lib.retrieval.hubness import METHODS, TEMPERATURES
+from lib.retrieval.hubs import METHODS, TEMPERATURES
 
 INTERNAL = "internal"  # the 2023 paper's own test set: the 2022 train sets together
 AGGREGATIONS = ("title", "mean", "max", "embedding_mean")
