@@ -169,12 +169,23 @@ def test_the_site_opens_without_a_network_and_has_no_dead_link(site_folder):
 
 
 def test_the_same_study_is_the_same_bytes(study, site_folder, tmp_path):
-    pages.write_places(study, tmp_path, SETTINGS, None)
-    made = [path for path in tmp_path.rglob("*") if path.is_file()]
+    again = tmp_path / site_folder.name
+    pages.write_places(study, again, SETTINGS, None)
+    made = [path for path in again.rglob("*") if path.is_file()]
     assert len(made) > 60
     for path in made:
-        other = site_folder / path.relative_to(tmp_path)
+        other = site_folder / path.relative_to(again)
         assert path.read_bytes() == other.read_bytes(), path.name
+
+
+def test_the_pages_of_a_profile_lead_to_its_own_front_page(study, tmp_path):
+    out = tmp_path / "paper"
+    head = pages.write_places(study, out, SETTINGS, None)
+    site.write_data(out, None, None, False)
+    front = site.write_index(tmp_path / "paper.html", "paper", {"places.html": head}, False)
+    assert '<a href="../paper.html"><b>PairLab' in (out / "places.html").read_text()
+    assert '<a href="paper.html"><b>PairLab' in front.read_text()
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_sample_numbers_are_called_so_and_the_papers_are_not(site_folder):
