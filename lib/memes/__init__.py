@@ -1,0 +1,1 @@
+"""Memes: auto-encoders across modalities, heads on raw and cooked features, losses, scores."""
