@@ -9,6 +9,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
+collect_ignore = ["data"]  # fixtures, of which some bear official names such as test_*.txt
+
+
 @pytest.fixture
 def write_notebook():
     """Return a function that writes a notebook of code cells, the first tagged parameters."""
