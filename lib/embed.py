@@ -18,7 +18,6 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,13 @@ from lib.embeddings import (
     read_progress,
     record_block,
 )
-from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder
+from lib.encoders import (
+    Encoder,
+    encode_pixels,
+    encode_texts,
+    load_encoder,
+    one_thread_each,
+)
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
 
@@ -169,7 +174,7 @@ def _run(
     for batch in batches:
         left[batch.kind, batch.block] = left.get((batch.kind, batch.block), 0) + 1
     total = sum(len(batch.rows) for batch in batches)
-    with _one_thread_each(encoder), tqdm(total=total, desc="embed", unit="row") as bar:
+    with one_thread_each(encoder.device), tqdm(total=total, desc="embed", unit="row") as bar:
         for batch in _in_parallel(work, batches, settings.workers or os.cpu_count() or 1):
             bar.update(len(batch.rows))
             left[batch.kind, batch.block] -= 1
@@ -219,18 +224,6 @@ def _in_parallel(work: Any, batches: list[_Batch], workers: int) -> Iterator[_Ba
                     yield running.pop(future)
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _one_thread_each(encoder: Encoder) -> Iterator[None]:
-    """Give each worker one core on the CPU: its forward pass must not fight for the others."""
-    before = torch.get_num_threads()
-    if encoder.device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _load_batch(encoder: Encoder, files: list[Path]) -> tuple[torch.Tensor, dict[int, str]]:

@@ -80,6 +80,18 @@ def load_encoder(
     return _encoder(model, preprocess, tokenizer, info, device, precision)
 
 
+@contextmanager
+def one_thread_each(device: str = "cpu") -> Iterator[None]:
+    """Give each worker of a pool one core on the CPU: its pass must not fight for the others."""
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def encode_images(encoder: Encoder, images: Sequence[Image.Image], batch: int = 64) -> np.ndarray:
     """Return the embeddings of PIL images: (n, d) float32, not normalised."""
     parts = [

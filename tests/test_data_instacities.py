@@ -192,3 +192,16 @@ def test_settings_errors_name_the_key(tmp_path, text, key):
     config.write_text(f"data:\n  instacities:\n    {text}\n")
     with pytest.raises(ParamsError, match=key):
         data.load_settings("instacities", config)
+
+
+def test_preparing_groups_and_splits_as_the_settings_say():
+    settings = data.load_settings("instacities", "profiles/smoke.yaml")
+    reading, grouping = data.prepare(
+        "instacities", data.find_root("instacities", "", settings), settings
+    )
+    pairs = reading.pairs
+    assert pairs["group"].tolist() == list(grouping.group)
+    assert pairs["group"].nunique() < len(pairs)  # the sample plants near duplicates
+    assert pairs.groupby("group")["split"].nunique().eq(1).all()
+    shares = pairs["split"].value_counts(normalize=True)
+    assert abs(shares["test"] - settings.fractions["test"]) < 0.1

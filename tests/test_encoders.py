@@ -172,3 +172,21 @@ def test_the_folder_loads_offline_from_any_working_directory(tiny, tmp_path):
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout.strip() == "(1, 32)", done.stderr
+
+
+def test_workers_of_a_pool_have_one_thread_each_and_only_on_the_cpu():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    with encoders.one_thread_each("cuda"):
+        assert torch.get_num_threads() == 2
+    seen = []
+
+    def fail():
+        with encoders.one_thread_each("cpu"):
+            seen.append(torch.get_num_threads())
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert [*seen, torch.get_num_threads()] == [1, 2]
+    torch.set_num_threads(before)

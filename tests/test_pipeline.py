@@ -99,7 +99,7 @@ def test_a_killed_run_is_gone_on_with(repository):
     command = [sys.executable, "-m", "dvc", "repro", "-q"]
     process = subprocess.Popen(command, cwd=repository, start_new_session=True)
     deadline = time.monotonic() + 30
-    lock = repository / ".dvc/tmp/rwlock"
+    lock = repository / ".dvc" / "tmp" / "rwlock"
     while "b.txt" not in (lock.read_text() if lock.exists() else ""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -117,7 +117,7 @@ def test_a_killed_run_is_gone_on_with(repository):
 
 
 def test_a_lock_of_a_reused_number_or_cut_off_is_removed(tmp_path):
-    lock = tmp_path / ".dvc/tmp/rwlock"
+    lock = tmp_path / ".dvc" / "tmp" / "rwlock"
     lock.parent.mkdir(parents=True)
     assert pipeline.clear_lock(tmp_path) == []
     for text in (json.dumps({"write": {"x": {"pid": 1, "cmd": "dvc repro"}}}), '{"read": {"a'):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lib.retrieval.explorer import Gallery, System
+from lib.retrieval.finetune.features import FeatureCache, Weights
 from lib.retrieval.study import opening, showing
 from lib.retrieval.study.inputs import WiseFtRetrieval
 from lib.retrieval.submission import write_submission
@@ -72,23 +73,12 @@ class FakeTowers:
         self.loads.append(state)
 
 
-class FakeCache:
-    def __init__(self):
-        self.towers, self.loaded = FakeTowers(), ""
-
-
-class FakeWeights:
-    def __init__(self, key):
-        self.key = key
-
-    def make(self):
-        return self.key
-
-
 def test_weights_are_put_in_place_only_when_they_are_not_there(monkeypatch):
     monkeypatch.setattr(showing, "encode_texts", lambda encoder, texts: np.ones((1, 4)))
-    cache = FakeCache()
-    zero, tuned = (showing._encode(cache, FakeWeights(key)) for key in ("zero", "tuned"))
+    cache = FeatureCache(FakeTowers())
+    zero, tuned = (
+        showing._encode(cache, Weights(key, lambda key=key: key)) for key in ("zero", "tuned")
+    )
     for encode in (zero, zero, tuned, tuned, zero):
         assert encode("a title").shape == (4,)
     assert cache.towers.loads == ["zero", "tuned", "zero"]

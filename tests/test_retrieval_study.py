@@ -1,5 +1,6 @@
 """The retrieval study: ranks are the evaluator's, choices never see the truth of the test."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +309,14 @@ def test_settings_out_of_range_are_named():
     ):
         with pytest.raises(ValueError, match=why):
             WiseFtRetrieval(**options).validate()
+
+
+def test_a_tuned_run_bears_the_name_of_its_source():
+    table = pd.DataFrame({"snippet": [], "text": []})
+    for tuned, why in (
+        (("2023-text",), "tuned: run '2023-text' must bear its source's name, ''"),
+        (("2022-tw",), "runs: '2022-tw' is none of 2022-rt, 2022-rss, 2023-text"),
+    ):
+        settings = replace(SETTINGS, tuned=tuned)
+        with pytest.raises(ValueError, match=why):
+            Inputs(table, Path(), settings, FINETUNE, {}, {}, Path(), rewrite)

@@ -15,8 +15,6 @@ import pandas as pd
 from lib import paths
 from lib.data import card
 from lib.data import readers as data
-from lib.data.groups import assign_groups
-from lib.data.splits import split_groups
 from lib.places import labels
 from lib.places.study.systems import COLUMNS, UNSEEDED, ZeroShotPlaces
 from lib.schema import write_pairs
@@ -52,13 +50,7 @@ def write_card(config: str) -> Path:
     """Write the data card of the smoke corpus; returns the folder of cards."""
     settings = data.load_settings(DATASET, config)
     root = data.find_root(DATASET, "", settings)
-    reading = data.read(DATASET, root, settings)
-    posts = reading.pairs
-    hashes = reading.facts["hash"].tolist()
-    grouping = assign_groups(posts["id"].tolist(), hashes, posts["text"].tolist(), settings.group)
-    posts = posts.assign(group=grouping.group)
-    split = split_groups(posts["group"], settings.fractions, settings.seed, posts["label"])
-    reading = reading._replace(pairs=posts.assign(split=split))
+    reading, grouping = data.prepare(DATASET, root, settings)
     folder = paths.scratch("smoke", "reports", "cards")
     card.write_card(
         card.build_card(DATASET, root, reading, grouping, settings), reading, folder / DATASET

@@ -15,8 +15,8 @@ import pandas as pd
 
 from lib import params, paths
 from lib.data.drops import Drops
-from lib.data.groups import GroupSettings
-from lib.data.splits import check_fractions
+from lib.data.groups import Grouping, GroupSettings, assign_groups
+from lib.data.splits import check_fractions, with_splits
 
 READERS = {
     "instacities": "lib.data.readers.instacities:read",
@@ -86,6 +86,19 @@ def find_root(dataset: str, root: str, settings: DatasetSettings) -> Path:
 def read(dataset: str, root: Path, settings: DatasetSettings) -> Reading:
     """Read a data set in its official layout; raises LayoutError or PairsError."""
     return getattr(_module(dataset), READERS[dataset].partition(":")[2])(root, settings)
+
+
+def prepare(dataset: str, root: Path, settings: DatasetSettings) -> tuple[Reading, Grouping]:
+    """Read a data set, group its near duplicates and split it: notebook 01 without its pictures.
+
+    Raises LayoutError or PairsError.
+    """
+    reading = read(dataset, root, settings)
+    pairs, hashes = reading.pairs, reading.facts["hash"].tolist()
+    grouping = assign_groups(pairs["id"].tolist(), hashes, pairs["text"].tolist(), settings.group)
+    pairs = pairs.assign(group=grouping.group)
+    pairs = with_splits(pairs, settings.fractions, settings.seed, settings.in_time)
+    return reading._replace(pairs=pairs), grouping
 
 
 def _module(dataset: str):

@@ -51,7 +51,7 @@ class Settings(DatasetSettings):
 
 
 def read(root: Path, settings: Settings = Settings()) -> Reading:
-    """Read posts in sorted order of city and id; see lib.data.Reading.
+    """Read posts in sorted order of city and id; see lib.data.readers.Reading.
 
     A post needs a caption file and a readable picture; an empty caption is kept as "". The id is
     the file name, with the city before it when there is more than one. Column `label`: the place,

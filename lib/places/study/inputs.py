@@ -10,8 +10,6 @@ import pandas as pd
 
 from lib import paths
 from lib.data import readers as data
-from lib.data.groups import assign_groups
-from lib.data.splits import split_groups
 from lib.embed import embed_pairs
 from lib.embeddings import read_embeddings
 from lib.encoders import encode_texts, load_encoder
@@ -64,15 +62,9 @@ def load(
 
 def smoke(config: str, root: Path) -> tuple[str, str]:
     """Pairs table and embeddings of a few posts by the tiny untrained encoder, made in seconds."""
-    settings = data.load_settings(DATASET, config)
-    reading = data.read(DATASET, root, settings)
-    table = reading.pairs
-    hashes = reading.facts["hash"].tolist()
-    grouping = assign_groups(table["id"].tolist(), hashes, table["text"].tolist(), settings.group)
-    table = table.assign(group=grouping.group)
-    split = split_groups(table["group"], settings.fractions, settings.seed, table["label"])
+    reading, _ = data.prepare(DATASET, root, data.load_settings(DATASET, config))
     pairs = paths.scratch("smoke", "places") / "pairs.parquet"
-    write_pairs(table.assign(split=split), pairs)
+    write_pairs(reading.pairs, pairs)
     folder = paths.scratch("smoke", "places", "embeddings")
     encoder = load_encoder(f"local-dir:{tiny_clip()}")
     embed_pairs(pairs, root, encoder, folder / "tiny_clip")

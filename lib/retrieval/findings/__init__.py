@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from lib import paths
+from lib.retrieval import FILES, INTERNAL
 from lib.schema import read_pairs
 
 ZERO_SHOT, FINE_TUNED, WISE_FT = "zero_shot", "fine_tuned", "wise_ft"
@@ -22,7 +23,6 @@ SELECTED = (WISE_FT, "per_tower", "lines", "embedding_ensemble", "greedy_soup") 
 SYSTEMS = (ZERO_SHOT, FINE_TUNED, *SELECTED)
 RUNS = tuple(f"run{number}" for number in range(1, 6))
 CRITERIA = ("recall@1", "mrr")  # the 2022 paper's and ours
-INTERNAL = "internal"
 LABELS = {
     ZERO_SHOT: "zero-shot", FINE_TUNED: "fine-tuned", WISE_FT: "WiSE-FT",
     "per_tower": "α per tower", "lines": "LiNeS", "greedy_soup": "greedy soup",
@@ -34,7 +34,6 @@ PAPER_2023 = {
     "2023-p1": "GDELT-P1", "2023-p2": "GDELT-P2", "2023-rt": "RT", INTERNAL: "2022 train",
     "gdelt-p1": "GDELT-P1", "gdelt-p2": "GDELT-P2",
 }  # fmt: skip
-FILES = ("queries", "top", "selections", "grid", "hubness")
 
 
 @dataclass(frozen=True)

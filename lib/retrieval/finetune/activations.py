@@ -8,9 +8,8 @@ are marked as done after their bytes are on disk: a killed run goes on after its
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tqdm.auto import tqdm
 from lib import paths
 from lib.data.images import ImageError, load_rgb
 from lib.embeddings import digest_of, locked
-from lib.encoders import Encoder
+from lib.encoders import Encoder, one_thread_each
 
 FOLDER = ("retrieval", "activations")
 CHUNK = 16  # rows run at once; a small batch stays in a core's caches
@@ -87,7 +86,7 @@ def pictures(
         made[[i for i, one in enumerate(loaded) if one is None]] = np.nan
         return made
 
-    hidden = _cached(key, len(names), compute, block, workers, "pictures")
+    hidden = _cached(key, len(names), compute, block, workers, "pictures", encoder.device)
     first = hidden.reshape(len(hidden), -1)[:, 0] if len(hidden) else np.zeros(0, np.float16)
     return Pictures(hidden, ~np.isnan(first), key)
 
@@ -119,7 +118,7 @@ def titles(
         out[:, :here] = made
         return out
 
-    hidden = _cached(key, len(texts), compute, block, workers, "titles")
+    hidden = _cached(key, len(texts), compute, block, workers, "titles", encoder.device)
     return Titles(hidden, ids.numpy(), lengths.numpy(), key)
 
 
@@ -130,7 +129,7 @@ def padding_of(model: torch.nn.Module) -> int | None:
 
 
 def _cached(
-    key: str, rows: int, compute: Compute, block: int, workers: int, name: str
+    key: str, rows: int, compute: Compute, block: int, workers: int, name: str, device: str
 ) -> np.ndarray:
     """Return the (rows, …) float16 array of a key, computing the blocks that are not there."""
     folder = paths.scratch(*FOLDER, f"{key}-{block}")
@@ -146,7 +145,7 @@ def _cached(
         marks = np.lib.format.open_memmap(done, "r+")
         if not marks.all():
             made = np.lib.format.open_memmap(array, "r+")
-            _fill(made, marks, blocks, compute, workers, name)
+            _fill(made, marks, blocks, compute, workers, name, device)
     return np.load(array, mmap_mode="r")
 
 
@@ -157,13 +156,14 @@ def _fill(
     compute: Compute,
     workers: int,
     name: str,
+    device: str,
 ) -> None:
     """Compute the blocks that are not marked, a chunk a task, and mark each once it is on disk."""
 
     def work(rows: slice) -> None:
         made[rows] = compute(rows)
 
-    with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with one_thread_each(device), ThreadPoolExecutor(workers) as pool:
         for number in tqdm(np.flatnonzero(marks == 0), desc=name, unit="block"):
             start, stop = blocks[number].start, blocks[number].stop
             chunks = [slice(i, min(i + CHUNK, stop)) for i in range(start, stop, CHUNK)]
@@ -171,17 +171,6 @@ def _fill(
             made.flush()
             marks[number] = 1
             marks.flush()
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Give each worker one core: a small batch on one beats a small batch on all."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _run(

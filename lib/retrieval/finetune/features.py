@@ -86,6 +86,12 @@ class FeatureCache:
         rows = np.arange(len(found.ids))
         return self._cached("text", weights, found.key, lambda: encode(found, rows))
 
+    def use(self, weights: Weights) -> None:
+        """Put weights in the towers, unless they are there."""
+        if self.loaded != weights.key:
+            self.towers.load(weights.make())
+            self.loaded = weights.key
+
     def _cached(
         self, tower: str, weights: Weights, inputs: str, compute: Callable[[], np.ndarray]
     ) -> np.ndarray:
@@ -93,9 +99,7 @@ class FeatureCache:
         name = digest_of([tower, weights.key, inputs, boundaries])[:32] + ".npy"
         file = paths.scratch(*FOLDER) / name
         if not file.is_file():
-            if self.loaded != weights.key:
-                self.towers.load(weights.make())
-                self.loaded = weights.key
+            self.use(weights)
             part = file.with_name(f".{name}.{os.getpid()}.npy")
             np.save(part, compute())
             os.replace(part, file)

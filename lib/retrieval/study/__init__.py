@@ -17,15 +17,15 @@ import pandas as pd
 import pyarrow
 from pyarrow import parquet
 
+from lib.retrieval import FILES, INTERNAL
 from lib.retrieval.evaluation import CUTOFF, run_frame
 from lib.retrieval.study import runs, wise_ft
-from lib.retrieval.study.inputs import INTERNAL, Inputs, TestSet, WiseFtRetrieval
+from lib.retrieval.study.inputs import Inputs, TestSet, WiseFtRetrieval
 from lib.retrieval.study.scores import HARMONIC, KS, Ledger, Standing
 from lib.retrieval.submission import LENGTH, write_submission
 from lib.retrieval.topk import TopK
 
 __all__ = ["INTERNAL", "Inputs", "Study", "WiseFtRetrieval", "baselines", "run", "write"]
-FILES = ("queries", "top", "selections", "grid", "hubness")
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def baselines(inputs: Inputs, ledger: Ledger) -> None:
     Where every picture belongs to one title, any one list for all has the mean MRR of chance.
     """
     s = inputs.settings
-    sources = [inputs.finetune.runs[name].source for name in s.tuned]
-    for name in dict.fromkeys((*sources, *s.tests, INTERNAL)):
+    for name in dict.fromkeys((*s.tuned, *s.tests, INTERNAL)):
         where = inputs.test(name)
         if not len(where.known):
             continue

@@ -14,12 +14,12 @@ import pandas as pd
 from lib.data.readers.newsimages import tags
 from lib.embeddings import Embeddings
 from lib.encoders import Encoder
+from lib.retrieval import INTERNAL
 from lib.retrieval.finetune import FinetuneRetrieval, Recipe
 from lib.retrieval.finetune.features import FeatureCache, Weights
 from lib.retrieval.finetune.towers import Towers
 from lib.retrieval.hubs import METHODS, TEMPERATURES
 
-INTERNAL = "internal"  # the 2023 paper's own test set: the 2022 train sets together
 AGGREGATIONS = ("title", "mean", "max", "embedding_mean")
 GRID = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 Rewrite = Callable[[Sequence[str]], list[str | None]]
@@ -31,7 +31,7 @@ class WiseFtRetrieval:
 
     tuned_encoder: str = ""  # of the 2022 study; "": the first of encoders
     encoders: tuple[str, ...] = ("sample_clip_l", "sample_clip_h")  # 2023: runs 2 to 5, run 1
-    tuned: tuple[str, ...] = ("2022-rt", "2022-twitter", "2022-rss")  # runs of the 2022 paper
+    tuned: tuple[str, ...] = ("2022-rt", "2022-twitter", "2022-rss")  # runs, and their sources
     text_run: str = "2023-text"  # run of the 2023 paper
     tests: tuple[str, ...] = ("2023-p1", "2023-p2", "2023-rt")  # its test sets
     forgotten: tuple[str, ...] = ()  # test sets of the frontier besides the own; none = all
@@ -169,6 +169,10 @@ class Inputs:
         self.models, self.rewrite = models, rewrite
         self.kind = kinds(self.pairs, kind)
         self._towers: dict[tuple[str, Recipe], FeatureCache] = {}
+        for run in settings.tuned:
+            finetune.recipe_of(run)  # refuses an unknown one
+            if (source := finetune.runs[run].source) != run:
+                raise ValueError(f"tuned: run {run!r} must bear its source's name, {source!r}")
         for name in settings.all_encoders:
             if name not in load or name not in embeddings:
                 raise ValueError(f"encoders: no model or no embeddings of {name!r}")
@@ -192,7 +196,7 @@ class Inputs:
     def test(self, name: str, *splits: str) -> TestSet:
         """Return a source's set, or the internal one: train and validation of 2022."""
         if name == INTERNAL:
-            sources = [self.finetune.runs[run].source for run in self.settings.tuned]
+            sources = self.settings.tuned
             return test_set(self.pairs, self.readable, name, sources, "train", "validation")
         return test_set(self.pairs, self.readable, name, [name], *(splits or ("test",)))
 

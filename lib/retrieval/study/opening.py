@@ -10,8 +10,6 @@ import pandas as pd
 
 from lib import params, paths
 from lib.data import readers as data
-from lib.data.groups import assign_groups
-from lib.data.splits import with_splits
 from lib.embed import embed_pairs
 from lib.embeddings import Embeddings, read_embeddings
 from lib.encoders import Encoder, load_encoder
@@ -117,13 +115,7 @@ def smoke(
 
 
 def _pairs(config: str, dataset: str, root: Path, folder: Path) -> Path:
-    """Read a data set, group and split it as notebook 01 does; returns the pairs table."""
-    settings = data.load_settings(dataset, config)
-    reading = data.read(dataset, root, settings)
-    table, hashes = reading.pairs, reading.facts["hash"].tolist()
-    ids, texts = table["id"].tolist(), table["text"].tolist()
-    grouping = assign_groups(ids, hashes, texts, settings.group)
-    table = table.assign(group=grouping.group)
-    table = with_splits(table, settings.fractions, settings.seed, settings.in_time)
-    write_pairs(table, folder / f"{dataset}.parquet")
+    """Prepare a data set; returns its pairs table."""
+    reading, _ = data.prepare(dataset, root, data.load_settings(dataset, config))
+    write_pairs(reading.pairs, folder / f"{dataset}.parquet")
     return folder / f"{dataset}.parquet"

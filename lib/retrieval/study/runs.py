@@ -16,10 +16,11 @@ import pandas as pd
 from torch import Tensor
 
 from lib.encoders import encode_texts
+from lib.retrieval import INTERNAL
 from lib.retrieval.finetune.activations import Titles
 from lib.retrieval.finetune.features import Interpolator, Weights
 from lib.retrieval.hubs import METHODS, k_occurrence
-from lib.retrieval.study.inputs import INTERNAL, Inputs, TestSet
+from lib.retrieval.study.inputs import Inputs, TestSet
 from lib.retrieval.study.scores import Ledger, adjusted, best, ranked, similarity
 from lib.retrieval.topk import TopK
 

@@ -46,9 +46,7 @@ def _encode(cache: FeatureCache, weights: Weights) -> Callable[[str], np.ndarray
     """A text tower with some weights, which are put in place only when they are not there."""
 
     def encode(text: str) -> np.ndarray:
-        if cache.loaded != weights.key:
-            cache.towers.load(weights.make())
-            cache.loaded = weights.key
+        cache.use(weights)
         return encode_texts(cache.towers.encoder, [text])[0]
 
     return encode

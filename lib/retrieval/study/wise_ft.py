@@ -50,15 +50,14 @@ class TunedSource:
     """Everything about one tuned source: its sets, its grids, its choices."""
 
     def __init__(self, inputs: Inputs, run: str):
-        """Open validation, own test and the tests where forgetting shows."""
+        """Open validation, own test and the tests where forgetting shows; run: its name."""
         self.inputs, self.run, self.settings = inputs, run, inputs.settings
         self.cache = inputs.cache(run)
-        source = inputs.finetune.runs[run].source
-        self.validation = self._set(source, VALIDATION)
-        self.test = self._set(source, TEST)
+        self.validation = self._set(run, VALIDATION)
+        self.test = self._set(run, TEST)
         everywhere = (*self.settings.tuned, *self.settings.tests)
         names = self.settings.forgotten or everywhere
-        self.elsewhere = [self._set(name, TEST) for name in names if name != source]
+        self.elsewhere = [self._set(name, TEST) for name in names if name != run]
 
     @property
     def untouched(self) -> list[SetFeatures]:

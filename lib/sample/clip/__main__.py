@@ -19,6 +19,7 @@ from lib import params, paths
 from lib.boundary import Split
 from lib.checkpoints import LOCAL, save_local_dir
 from lib.embeddings import digest_of
+from lib.encoders import one_thread_each
 from lib.metrics import mrr
 from lib.provenance import record_path, run_record
 from lib.sample import pictograms
@@ -193,11 +194,10 @@ def main(argv: list[str] | None = None) -> None:
         settings = params.load(args.config, "sample_clip", ClipSettings)
     except params.ParamsError as error:
         raise SystemExit(str(error)) from None
-    # The products are small: a second thread would wait more than work, and spin on busy cores.
-    torch.set_num_threads(1)
     out = paths.resolve(args.out)
     seeds = (settings.seed, settings.train.seed)
-    with run_record(record_path(out), "sample_clip", settings, seeds):
+    # The products are small: a second thread would wait more than work, and spin on busy cores.
+    with run_record(record_path(out), "sample_clip", settings, seeds), one_thread_each():
         report = make(settings, out)
     for row in report["recall"]:
         if row["k"] == 1:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from tqdm.auto import tqdm
 
 from lib.boundary import Split, image_bottom
+from lib.encoders import one_thread_each
 from lib.sample.clip import towers
 from lib.sample.clip.pictures import Item, render
 
@@ -106,11 +107,8 @@ def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str], workers: 
             made = bottom(ids[rows, :longest])[0].half()
         return made if made.ndim == 2 else F.pad(made, (0, 0, 0, MAX_TOKENS - longest))
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)  # one batch a core beats two cores a batch
-    with ThreadPoolExecutor(workers) as pool:
+    with one_thread_each(), ThreadPoolExecutor(workers) as pool:
         made = list(tqdm(pool.map(run, parts), total=len(parts), desc="captions"))
-    torch.set_num_threads(before)
     hidden = torch.empty(len(unique), *made[0].shape[1:], dtype=torch.float16)
     hidden[torch.cat(parts)] = torch.cat(made).clone()
     return Texts({text: row for row, text in enumerate(unique)}, hidden, ids)
