@@ -109,6 +109,8 @@ def _steady(output: NotebookNode) -> bool:
         output.text = "".join(line for line in lines if not PROGRESS.fullmatch(line))
         return bool(output.text.strip())
     if "data" in output:
-        output.data.pop(WIDGET, None)
+        widget = output.data.pop(WIDGET, None)
+        if widget and PROGRESS.fullmatch(output.data.get("text/plain", "")):
+            return False  # a bar drawn by a widget, which leaves its first state as text
         return bool(output.data)
     return True

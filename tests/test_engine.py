@@ -58,7 +58,9 @@ def test_two_runs_are_the_same_bytes(tmp_path, write_notebook):
     noisy = (
         "import sys, time\nfrom tqdm import tqdm\nfrom ipywidgets import IntText\n"
         "for i in tqdm(range(3)):\n"
-        "    print(i * rate)\n    sys.stdout.flush()\n    time.sleep(0.01)"
+        "    print(i * rate)\n    sys.stdout.flush()\n    time.sleep(0.01)\n"
+        "from tqdm.auto import tqdm as drawn_by_a_widget\n"
+        "for i in drawn_by_a_widget(range(7)):\n    pass\nIntText(4)"
     )
     source = write_notebook(
         tmp_path / "n.ipynb", PARAMETERS, noisy, "print('kept', file=sys.stderr)"
@@ -69,6 +71,8 @@ def test_two_runs_are_the_same_bytes(tmp_path, write_notebook):
     assert copies[0].read_bytes() == copies[1].read_bytes()
     text = copies[0].read_text()
     assert "it/s" not in text
+    assert "0/7" not in text
+    assert "IntText(value=4)" in text  # a widget that is no bar leaves what it says of itself
     assert "kept" in text
     assert nbformat.read(copies[0], as_version=4).cells[1].id == "injected-parameters"
 

@@ -232,6 +232,20 @@ def test_recall_table_has_one_row_a_test_and_keeps_limits():
     assert table.loc[0, ["R@1", "R@5", "R@5_low", "R@5_high"]].tolist() == [0.05, 0.25, 0.1, 0.3]
 
 
+@pytest.mark.parametrize(
+    "path", sorted((paths.ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem
+)
+def test_every_formula_of_a_notebook_can_be_drawn(path):
+    cells = nbformat.read(path, as_version=4).cells
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    prose = re.sub(r"```.*?```|`[^`]*`", "", prose, flags=re.DOTALL)
+    found = [
+        block or inline
+        for block, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", prose, re.DOTALL)
+    ]
+    assert [tex for tex in found if not notebooks.math_svg(tex).startswith("<svg")] == []
+
+
 def notebook(code="1 + 1", prose="# T\nLet $x^2$ be.", output=None):
     new = nbformat.v4
     cells = [new.new_markdown_cell(prose), new.new_code_cell(code)]

@@ -136,6 +136,17 @@ def test_every_query_with_a_date_is_in_one_bin(found):
     assert (table["days"] > 0).all()
 
 
+def test_the_short_table_2023_has_one_row_a_run(found):
+    table = ranking.table_2023(found)
+    heat = float(table["run"].str.extract(r"T = (.*)")[0].dropna().iloc[0])
+    short = ranking.in_short(table, heat)
+    assert not short.duplicated(["set", "run"]).any()
+    assert {f"run {number}" for number in range(1, 6)} <= set(short["run"])
+    printed = table.set_index(["set", "run"])["MRR"]
+    first = short[short["run"] == "run 3"].iloc[0]
+    assert first["MRR"] == printed[first["set"], f"run 3, T = {heat:g}"]
+
+
 def test_table_2023_has_the_five_runs_and_the_papers_values(found):
     table = ranking.table_2023(found).set_index(["set", "run"])
     assert table.loc[("2023-p2", "run 2"), "MRR paper"] == 0.52082

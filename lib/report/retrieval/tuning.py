@@ -130,11 +130,10 @@ def moves(found: Findings, writer: Writer, settings: Settings, root: Path | None
         "<i>improved</i> look only at queries that fine-tuning had improved, a filter that favours "
         "losses; <i>all</i> is without it."
     )
-    formats = dict.fromkeys(("queries", "gained", "unchanged", "lost", "entered", "left"), 1)
-    formats |= dict.fromkeys(("mean_gain", "mean_loss", "net"), 2)
     blocks = [writer.table(
         tuning.table_4(found), "retrieval_table4", "Table 4 with its counts (means over seeds), "
-        "ranks within the first 100; entered, left: images that cross rank 100", formats
+        "ranks within the first 100; entered, left: images that cross rank 100",
+        tuning.TABLE_4_FORMATS,
     )]  # fmt: skip
     for source in found.tuned:
         picked = slices.examples(found, source, max(1, settings.sheet // 4))

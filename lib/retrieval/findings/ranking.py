@@ -28,6 +28,7 @@ STEPS = ((2, 3, "dual softmax, not tuned"), (4, 5, "dual softmax, tuned"),
          (2, 4, "fine-tuning"), (3, 5, "fine-tuning, under dual softmax"),
          (3, 1, "larger model"), (1, 5, "run 5 against run 1"))  # fmt: skip
 MAIN_BANK = "transductive"
+HEAT = ", T = "  # between the name of a run and its temperature
 PLAIN = "plain||"  # name of plain cosine among the corrections
 
 
@@ -44,7 +45,7 @@ def run_rows(found: Findings) -> pd.DataFrame:
     softmax = number.isin([1, 3, 5])
     rows = rows[softmax == (rows["method"] == "dual_softmax")]
     number = number[rows.index]
-    heat = rows["temperature"].map(lambda t: "" if pd.isna(t) else f", T = {t:g}")
+    heat = rows["temperature"].map(lambda t: "" if pd.isna(t) else f"{HEAT}{t:g}")
     heat = heat.where(rows["method"] == "dual_softmax", "")
     rows = rows.assign(number=number, run="run " + number.astype(str) + heat)
     return rows.sort_values(["number", "temperature"], kind="stable")
@@ -80,10 +81,12 @@ def table_2023(found: Findings) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def in_short(table: pd.DataFrame) -> pd.DataFrame:
-    """`table_2023` with MRR and Recall@100 only."""
+def in_short(table: pd.DataFrame, temperature: float) -> pd.DataFrame:
+    """`table_2023` at one temperature of the dual softmax, with MRR and Recall@100 only."""
     names = ["set", "run", "encoder", "MRR", "MRR_low", "MRR_high", "MRR paper"]
-    return table[[*names, "R@100", "R@100 paper"]]
+    run, _, heat = table["run"].str.partition(HEAT).T.to_numpy()
+    shown = (heat == "") | (heat == f"{temperature:g}")
+    return table.loc[shown, [*names, "R@100", "R@100 paper"]].assign(run=run[shown])
 
 
 def _trivial(found: Findings, name: str) -> pd.DataFrame:

@@ -28,6 +28,11 @@ ENDS = (ZERO_SHOT, FINE_TUNED)
 MAIN = (ZERO_SHOT, FINE_TUNED, WISE_FT)
 AWAY = 100.0  # stands for a rank beyond the last that is kept
 
+TABLE_4_FORMATS = {  # decimals
+    **dict.fromkeys(("queries", "gained", "unchanged", "lost", "entered", "left"), 1),
+    **dict.fromkeys(("mean_gain", "mean_loss", "net"), 2),
+}
+
 
 def of(rows: pd.DataFrame, name: str, tuned: str, split: str = "test") -> pd.DataFrame:
     """Rows on one set that belong to the models of one source: tuned on it, or not at all."""
