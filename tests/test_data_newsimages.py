@@ -103,6 +103,24 @@ def test_every_defect_is_named_with_its_line(reading):
     ]
 
 
+def test_a_row_that_ends_early_is_named(tmp_path):
+    shutil.copytree(FIXTURES / "2022", tmp_path / "2022")
+    file = tmp_path / "2022" / "RT-Train.tsv"
+    before = read(tmp_path).drops.frame()
+    assert not before["reason"].str.contains("ends before").any()
+    head, first, *rest = file.read_text(encoding="utf-8").splitlines()
+    columns = head.lower().split("\t")
+    kept = first.split("\t")[: columns.index("titleen")]
+    file.write_text("\n".join([head, "\t".join(kept), *rest]) + "\n", encoding="utf-8")
+    reading = read(tmp_path)
+    found = reading.drops.frame()
+    found = found[found["reason"].str.contains("ends before")]
+    assert found[["file", "reason", "outcome"]].to_numpy().tolist() == [
+        ["2022/RT-Train.tsv:2", "row ends before column titleen", "kept"]
+    ]
+    assert kept[0] in rows(reading, "2022-rt").index
+
+
 def test_titles_are_repaired(reading):
     rss = rows(reading, "2022-rss")["text"]
     assert rss["200"] == "Harvest festival – farmers celebrate in Renéeville"  # read wrongly twice

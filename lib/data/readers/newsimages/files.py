@@ -32,6 +32,7 @@ NEEDED = {  # columns of a file, by its role; of several in a tuple one is enoug
     "truth": (("article",), ("iid",)),
 }
 OPTIONAL = {"title"}  # columns whose cells may be empty; the reader decides what that means
+READ = ("title", "text", "titleen", "texten", "date")  # columns whose cells tell something
 ALIASES = {"articleid": "article", "headline": "title"}
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 
@@ -100,7 +101,8 @@ def read_table(root: Path, file: Path, role: str, drops: Drops) -> list[Row]:
     """Rows of a tab-separated file; those that cannot be used are in the drop report by line.
 
     Quotes mean nothing, except around a cell whose inner quotes are doubled. A row may lack cells
-    at its end, if none of them is needed. Raises LayoutError for a header without a needed column.
+    at its end, if none of them is needed; of those that would be read, the first is named in the
+    report. Raises LayoutError for a header without a needed column.
     """
     name, lines = file.relative_to(root).as_posix(), read_lines(file)
     first = next(lines, None)
@@ -117,8 +119,10 @@ def read_table(root: Path, file: Path, role: str, drops: Drops) -> list[Row]:
         values = dict(zip(head, cells, strict=False))
         if reason := _defect(values, cells, head, role):
             drops.drop(values.get("article", ""), where, reason)
-        else:
-            rows.append(Row(values, where, encoding))
+            continue
+        if lost := [column for column in head[len(cells) :] if column in READ]:
+            drops.keep(values.get("article", ""), where, f"row ends before column {lost[0]}")
+        rows.append(Row(values, where, encoding))
     return rows
 
 
