@@ -116,8 +116,9 @@ def build(root):
             shutil.rmtree(str(target))
         run([sys.executable, "-m", "venv", target], log, "new environment")
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input", "install"]
+    pip.append("--no-deps")  # the lock is whole; pip would add the OpenCV that links libGL
     run([*pip, "--progress-bar=off", "-r", root / "requirements.txt"], log, "packages")
-    run([*pip, "--no-deps", "--no-build-isolation", "-e", root], log, "lib")
+    run([*pip, "--no-build-isolation", "-e", root], log, "lib")
     part = target / ".stamp.part"
     part.write_text(stamp(root) + "\n")
     os.replace(str(part), str(mark))

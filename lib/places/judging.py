@@ -174,7 +174,11 @@ class Labeller:
         self.caption, self.message = widgets.HTML(), widgets.Label()
         self.show_caption = widgets.ToggleButton(description="c  caption")
         self.show_caption.observe(lambda _: self.refresh(), names="value")
-        self.box = widgets.Combobox(options=list(self.raw_of), continuous_update=False)
+        self.box = widgets.Combobox(
+            options=list(self.raw_of),
+            continuous_update=False,
+            placeholder="a key or a class, then Enter",
+        )
         self.box.observe(lambda change: self.submit(change["new"]), names="value")
         self.keys = {key: self._button(key, word) for key, word in KEYS.items()}
         self.offers, self.bar = widgets.HBox(), widgets.IntProgress(max=session.progress[1])
@@ -219,7 +223,8 @@ class Labeller:
         self.message.value = self.message.value or f"{self.bar.value} of {total}"
 
     def _button(self, key: str, word: str) -> widgets.Button:
-        button = widgets.Button(description=f"{key}  {word}")
+        wide = widgets.Layout(width="auto")  # two-level names are longer than a button
+        button = widgets.Button(description=f"{key}  {word}", layout=wide)
         button.on_click(lambda _: self.submit(key))
         return button
 
