@@ -1,8 +1,10 @@
 """Switching profiles: comments stay, the way back is exact, a wrong key or lost work is refused."""
 
 import pytest
+import yaml
 
 from lib import profiles
+from lib.paths import ROOT
 
 SAMPLE = """# the sample profile
 profile: sample  # its name
@@ -85,3 +87,12 @@ def test_the_projects_own_overlays_fit():
     base = (profiles.ROOT / "params.yaml").read_text()
     for path in profiles.ROOT.glob("profiles/[a-z]*.yaml"):
         assert f"profile: {path.stem}" in profiles.overlaid(base, path.stem)
+
+
+@pytest.mark.parametrize("name", ["paper", "ci"])
+def test_a_profile_of_the_repository_fits_and_writes_beside_the_sample_report(name):
+    base = (ROOT / "params.yaml").read_text()
+    made = yaml.safe_load(profiles.overlaid(base, name))
+    assert made["profile"] == name
+    assert made["index"] != yaml.safe_load(base)["index"]
+    assert made["data"]["news_pairs"]["exclude"] == [f"data/pairs/{name}/newsimages.parquet"]
