@@ -25,7 +25,7 @@ test: export HF_HUB_OFFLINE := 1
 test: environment
 	@$(BIN)/ruff check lib tests notebooks
 	@$(BIN)/ruff format --check lib tests notebooks
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests
 	@$(BIN)/python -m pytest -p no:cacheprovider --nbval --nbval-sanitize-with \
 		tests/nbval_sanitize.cfg --nbval-kernel-name python3 --nbval-cell-timeout 600 notebooks
 	@$(BIN)/python -m lib.gate

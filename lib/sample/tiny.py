@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -26,12 +28,18 @@ def tiny_clip(folder: Path | None = None, seed: int = 0, quick_gelu: bool = Fals
     is returned as it is.
     """
     folder = folder or paths.scratch("smoke", "models") / "tiny_clip"
-    if not (folder / RECORD).is_file():
-        model_cfg = TINY_CFG | {"quick_gelu": quick_gelu}
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = open_clip.CLIP(**model_cfg)
-        size = model_cfg["vision_cfg"]["image_size"]
-        set_model_preprocess_cfg(model, vars(PreprocessCfg(size=size)))
-        save_local_dir(model, folder, model_cfg)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f"{folder.name}.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # notebooks and tests may ask at the same time
+        if not (folder / RECORD).is_file():
+            _make(folder, seed, TINY_CFG | {"quick_gelu": quick_gelu})
     return folder
+
+
+def _make(folder: Path, seed: int, model_cfg: dict[str, Any]) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = open_clip.CLIP(**model_cfg)
+    size = model_cfg["vision_cfg"]["image_size"]
+    set_model_preprocess_cfg(model, vars(PreprocessCfg(size=size)))
+    save_local_dir(model, folder, model_cfg)
