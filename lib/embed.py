@@ -55,6 +55,7 @@ from lib.encoders import (
 )
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
+from lib.trunks import remembered
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,16 @@ class EmbedSettings:
     text_batch: int = 128
     block: int = 512
     workers: int = 0  # decoding threads; 0 = one a core
+    remember: int = 0  # MB of trunks' vectors kept for the next encoder of the same trunks
 
     def validate(self) -> None:
         """Raise ValueError("key: why") for a value out of range."""
         for key in ("image_batch", "text_batch", "block"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
-        if self.workers < 0:
-            raise ValueError(f"workers: must not be negative, got {self.workers}")
+        for key in ("workers", "remember"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key}: must not be negative, got {getattr(self, key)}")
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,12 @@ def embed_pairs(
 def _manifest(
     table: pd.DataFrame, sizes: list[int], encoder: Encoder, settings: EmbedSettings
 ) -> dict[str, Any]:
-    """Return all that decides the result; `workers` does not, and file sizes stand for content."""
+    """Return all that decides the result; file sizes stand for content.
+
+    `workers` and `remember` do not change a bit.
+    """
     made = asdict(settings)
-    del made["workers"]
+    del made["workers"], made["remember"]
     return {
         "encoder": encoder.info,
         "dim": encoder.dim,
@@ -151,7 +157,8 @@ def _run(
 ) -> Drops:
     """Compute every block that `progress` does not list, and list it once it is on disk."""
     done = read_progress(progress)
-    encoder = replace(encoder, model=folded(encoder.model))
+    model = remembered(folded(encoder.model), settings.remember)
+    encoder = replace(encoder, model=model)
     failures: dict[int, str] = {}
     gate = threading.Semaphore(1 if encoder.device != "cpu" else 1 << 16)
 

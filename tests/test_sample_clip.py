@@ -7,17 +7,19 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageFilter
 
 from lib import paths
 from lib.checkpoints import WEIGHTS
 from lib.encoders import EncoderError, load_encoder
 from lib.sample import pictograms
-from lib.sample.clip import ClipSettings
+from lib.sample.clip import ClipSettings, models
 from lib.sample.clip import __main__ as stage
-from lib.sample.clip.align import CachedBatches, Texts
-from lib.sample.clip.pictures import draw_singles, split_concepts, studied
+from lib.sample.clip.align import CachedBatches, Texts, helpers, paint
+from lib.sample.clip.pictures import _grown, draw_singles, split_concepts, studied
 from lib.sample.scenery.paintbox import table
 from lib.training import TrainSettings
 
@@ -34,24 +36,21 @@ def made(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("clip")
     patch.setattr(paths, "scratch", lambda *parts: _made(folder.joinpath("scratch", *parts)))
-    # one process less, and the same code: composing in this one
-    patch.setattr(stage, "painters", _painters_here)
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     report = stage.make(TINY, folder / "one")
-    painted = []
-    patch.setattr(stage, "painters", lambda *a: painted.append(a) or _painters_here(*a))
-    train = stage.train
+    painted, paint, train = [], stage.paint, models.train
+    patch.setattr(stage, "paint", lambda *a: painted.append(a[-1]) or paint(*a))
 
     def stopping(split, artists, *rest):
         if len(artists) == 2:
             raise KeyboardInterrupt
         return train(split, artists, *rest)
 
-    patch.setattr(stage, "train", stopping)
+    patch.setattr(models, "train", stopping)
     with pytest.raises(KeyboardInterrupt):
         stage.make(TINY, folder / "two")
-    patch.setattr(stage, "train", train)
+    patch.setattr(models, "train", train)
     stage.make(TINY, folder / "two")
     patch.undo()
     return folder, report, painted
@@ -62,26 +61,12 @@ def _made(folder):
     return folder
 
 
-def _painters_here(size, boundary, workers):
-    """Compose and run the bottom in this process."""
-    from contextlib import contextmanager
-
-    from lib.sample.clip import align
-
-    @contextmanager
-    def here():
-        align._start(size, boundary)
-        yield lambda items, name: torch.from_numpy(align._activations((items, size)))
-
-    return here()
-
-
 @pytest.mark.parametrize("name", ["sample_clip_l", "sample_clip_h"])
 def test_same_seed_same_bytes_even_after_a_stop(made, name):
     folder, _, painted = made
     for file in sorted((folder / "one" / name).iterdir()):
         assert file.read_bytes() == (folder / "two" / name / file.name).read_bytes(), file.name
-    assert len(painted) == 1  # the resumed run found its scenes
+    assert len(painted) == len(set(painted)) == 8  # the resumed run found its scenes
     assert not list((folder / "scratch" / "sample_clip").iterdir())
 
 
@@ -164,6 +149,23 @@ def test_dropout_falls_the_same_in_a_repeated_epoch():
         made.append([image for image, _, _ in batches.epoch(0)])
     assert all(torch.equal(a, b) for a, b in zip(*made, strict=True))
     assert set(torch.cat(made[0]).unique().tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each process imports PyTorch anew")
+def test_processes_paint_what_one_paints():
+    items = draw_singles(["🐝", "🚲", "🍎"], "openmoji", 0.3, 0, restyled=1.0)
+    made = []
+    for workers in (1, 2):
+        with helpers(64, 19, workers) as over:
+            made.append(paint(over, items, 64, "bees"))
+    assert torch.equal(*made)
+
+
+def test_bright_areas_grow_as_under_a_maximum_filter():
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 31, 3), dtype=np.uint8)
+    for reach in (0, 1, 4):
+        right = Image.fromarray(pixels).filter(ImageFilter.MaxFilter(2 * reach + 1))
+        assert np.array_equal(_grown(pixels, reach), np.asarray(right))
 
 
 def test_settings_out_of_range_are_named():

@@ -37,6 +37,16 @@ def test_drawing_is_cropped_to_its_outline(emoji, artist):
     assert min(edges) > 0, "an empty border was left"
 
 
+def test_a_drawing_is_rasterised_once_for_all_processes(tmp_path, monkeypatch):
+    monkeypatch.setattr(pictograms.paths, "scratch", lambda *parts: tmp_path)
+    fresh = pictograms.outline.__wrapped__("🐕", "twemoji")
+    monkeypatch.setattr(pictograms, "_rasterise", None)
+    again = pictograms.outline.__wrapped__("🐕", "twemoji")
+    assert again.mode == fresh.mode == "RGBA"
+    assert again.tobytes() == fresh.tobytes()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_artists_differ():
     first, second = (pictograms.outline("🏥", artist) for artist in pictograms.ARTISTS)
     assert (

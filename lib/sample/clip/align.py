@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -77,20 +78,31 @@ class CachedBatches:
 
 
 @contextmanager
-def painters(size: int, boundary: int, workers: int) -> Iterator[Callable[..., torch.Tensor]]:
-    """Give a function items -> activations (n, …) float16 of the frozen image bottom, in order.
+def helpers(size: int, boundary: int, workers: int) -> Iterator[Callable[..., Iterator[Any]]]:
+    """Give a `map` over processes that can paint; with one worker it is this process.
 
-    Composing is Python, so it runs in processes; each also runs the bottom, on one core.
+    Composing is Python and training is small products, so both run in processes of one core each.
+    On Linux they are forked: that saves each the seconds in which PyTorch is imported.
     """
-    context = multiprocessing.get_context("spawn")
+    if workers == 1:
+        _start(size, boundary)
+        yield map
+        return
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, context, _start, (size, boundary)) as pool:
+        yield pool.map
 
-        def paint(items: Sequence[Item], name: str) -> torch.Tensor:
-            chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
-            made = tqdm(pool.map(_activations, chunks), total=len(chunks), desc=name)
-            return torch.from_numpy(np.concatenate(list(made)))
 
-        yield paint
+def paint(
+    over: Callable[..., Iterator[Any]], items: Sequence[Item], size: int, name: str
+) -> torch.Tensor:
+    """Return the activations (n, …) float16 of items at the frozen image boundary, in order.
+
+    `over` is the map of `helpers`.
+    """
+    chunks = [(items[i : i + CHUNK], size) for i in range(0, len(items), CHUNK)]
+    made = tqdm(over(_activations, chunks), total=len(chunks), desc=name)
+    return torch.from_numpy(np.concatenate(list(made)))
 
 
 def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str], workers: int = 1) -> Texts:

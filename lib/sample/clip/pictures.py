@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from lib.sample import photo, pictograms, scenes, words
 from lib.sample.scenery.paintbox import table
@@ -166,14 +166,28 @@ def _restyle(thing: Image.Image, rng: np.random.Generator) -> Image.Image:
 
     A maximum filter lets the bright areas grow over thin dark lines.
     """
-    alpha, colours = thing.getchannel("A"), thing.convert("RGB")
+    pixels = np.array(thing)
     if rng.random() < 0.7:
-        width = 2 * round(max(thing.size) * rng.uniform(0.015, 0.035)) + 1
-        colours = colours.filter(ImageFilter.MaxFilter(width))
-        alpha = alpha.filter(ImageFilter.MinFilter(width))
-    hue, saturation, value = colours.convert("HSV").split()
+        reach = round(max(thing.size) * rng.uniform(0.015, 0.035))
+        pixels[..., :3] = _grown(pixels[..., :3], reach)
+        pixels[..., 3] = ~_grown(~pixels[..., 3], reach)  # what is drawn shrinks
+    hue, saturation, value = Image.fromarray(pixels[..., :3]).convert("HSV").split()
     turn, gain = int(rng.normal(0, 10)), rng.uniform(0.7, 1.2)
     hue = hue.point([(level + turn) % 256 for level in range(256)])
     saturation = saturation.point([min(255, round(level * gain)) for level in range(256)])
     colours = Image.merge("HSV", (hue, saturation, value)).convert("RGB")
-    return Image.merge("RGBA", (*colours.split(), alpha))
+    return Image.merge("RGBA", (*colours.split(), Image.fromarray(pixels[..., 3])))
+
+
+def _grown(pixels: np.ndarray, reach: int) -> np.ndarray:
+    """Return the largest value within `reach` pixels, edges repeated: Pillow's MaxFilter, faster.
+
+    A square window's maximum is that of its columns' maxima.
+    """
+    for axis in (0, 1):
+        ends = [(reach, reach) if side == axis else (0, 0) for side in range(pixels.ndim)]
+        wide = np.swapaxes(np.pad(pixels, ends, mode="edge"), 0, axis)
+        rows = pixels.shape[axis]
+        shifted = [wide[start : start + rows] for start in range(2 * reach + 1)]
+        pixels = np.swapaxes(np.maximum.reduce(shifted), 0, axis)
+    return pixels
