@@ -2,6 +2,8 @@
 # make test    lint, unit tests, notebooks re-run and compared, gate on the committed results
 # make lab     JupyterLab on the notebooks
 # make profile PROFILE=paper   overlay profiles/paper.yaml on params.yaml; PROFILE=sample goes back
+# make budget  where the minutes of the last runs went
+# make doctor  which data sets are there, what is malformed in them, how to get the others
 # Each builds .venv first if it is missing or if the lock has changed.
 
 # the first Python that is 3.11, else any Python 3, which then says in one line what it lacks
@@ -15,7 +17,7 @@ export PYTHONHASHSEED := 0
 export TOKENIZERS_PARALLELISM := false
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
 MAKEFLAGS += --no-print-directory
-.PHONY: repro test lab profile environment
+.PHONY: repro test lab profile doctor budget environment
 .DEFAULT_GOAL := repro
 
 repro: environment
@@ -35,6 +37,12 @@ lab: environment
 
 profile: environment
 	@$(BIN)/python -m lib.profiles $(PROFILE)
+
+budget: environment
+	@$(BIN)/python -m lib.budget
+
+doctor: environment
+	@$(BIN)/python -m lib.data.doctor
 
 environment:
 	@test -n "$(PYTHON)" || { echo "set-up: Python 3.11 is needed, found none" >&2; exit 1; }

@@ -16,11 +16,10 @@ from pathlib import Path
 
 import psutil
 
-from lib import params
+from lib import budget, params
 from lib.paths import ROOT
 
 CONFIG = "params.yaml"
-REPORT = "reports/index.html"
 
 
 class PipelineError(RuntimeError):
@@ -80,12 +79,21 @@ def environment(profile: str) -> dict[str, str]:
 
 
 def reproduce(root: Path, arguments: list[str]) -> int:
-    """Run `dvc repro`, waiting for its end even when the terminal sends an interrupt."""
+    """Run `dvc repro`, waiting for its end even when the terminal sends an interrupt.
+
+    The seconds of each stage that ran are kept (lib.budget).
+    """
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     before = signal.signal(signal.SIGINT, lambda *_: None)  # DVC has it too, and tidies up
     try:
         profile = params.profile(root / CONFIG)
-        return subprocess.run(command, cwd=root, env=environment(profile), check=False).returncode
+        variables = environment(profile)
+        with subprocess.Popen(
+            command, cwd=root, env=variables, stdout=subprocess.PIPE, text=True
+        ) as process:
+            seconds = budget.follow(process.stdout, sys.stdout)
+        budget.keep(seconds, profile, root)
+        return process.returncode
     finally:
         signal.signal(signal.SIGINT, before)
 
@@ -100,12 +108,13 @@ def main() -> None:
             raise PipelineError(
                 f"stopped (dvc repro: {code}); the reason is above; `make repro` goes on from here"
             )
-        if not (ROOT / REPORT).is_file():
-            raise PipelineError(f"the pipeline ended without {REPORT}")
+        report = params.read(ROOT / CONFIG)["index"]
+        if not (ROOT / report).is_file():
+            raise PipelineError(f"the pipeline ended without {report}")
     except (PipelineError, params.ParamsError) as error:
         sys.exit(f"pipeline: {error}")
-    print(f"Pipeline took {(time.monotonic() - begun) / 60:.1f} minutes")
-    print(f"The report: {REPORT} (open it in a browser; it needs no network)")
+    print(f"Pipeline took {(time.monotonic() - begun) / 60:.1f} minutes (make budget: where)")
+    print(f"The report: {report} (open it in a browser; it needs no network)")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,21 @@ def test_a_notebook_stage_passes_declared_parameters_and_declares_its_files(name
     written = {v for k, v in passed.items() if known[k][1]}
     assert written == set(outs_of(step)) - {target}
     read = {v for k, v in passed.items() if "/" in v and not known[k][1]}
-    assert read <= set(step["deps"]) | {"${item.root}"}
+    assert read <= set(step["deps"]) | set(roots_of(step))
+
+
+def roots_of(step):
+    """Return the data folders whose lists of files (lib.files) a stage depends on."""
+    keys = re.findall(r"/(\w+|\$\{[\w.]+\})\.sha256", " ".join(step["deps"]))
+    return ["${item.root}" if "$" in key else f"${{data.{key}.root}}" for key in keys]
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_folder_of_pictures_is_looked_at_once(name):
+    step = STEPS[name]
+    for root in re.findall(r"root[= ](\$\{[\w.]+\})", step["cmd"]):
+        assert (root in step["deps"]) == (name == "files")
+        assert (root in roots_of(step)) == (name != "files")
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -103,6 +117,7 @@ def test_a_killed_run_is_gone_on_with(repository):
     while "b.txt" not in (lock.read_text() if lock.exists() else ""):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    time.sleep(1)  # DVC may be writing the file anew
     with pytest.raises(pipeline.PipelineError, match=f"going on .process {process.pid}."):
         pipeline.clear_lock(repository)
     os.killpg(process.pid, signal.SIGKILL)
