@@ -24,7 +24,11 @@ COLUMNS = {
     "source": "where it comes from: outlet, city, feed; empty when unknown",
     "group": "id of the smallest member of its near-duplicate or same-story cluster",
 }
-DETAILS = ("article", "iid", "original", "snippet", "phash")  # of news; extra columns, no labels
+DETAILS = (  # extra columns that are no labels, or repeat one in another form
+    "article", "iid", "original", "snippet", "phash",  # of news
+    "text_label", "headline", "body", "image_description", "categories", "category_scores",
+    "english", "split_outlet",  # of posts judged as a whole
+)  # fmt: skip
 SHOWN = 20  # lines of an error message
 
 Labels = Mapping[str, Collection | type | None]
@@ -93,6 +97,12 @@ def read_pairs(path: Path | str) -> pd.DataFrame:
             [f"{path}: not a readable parquet file ({error})".splitlines()[0]]
         ) from error
     return validate_pairs(df, path, _any_label(df))
+
+
+def label_columns(pairs: pd.DataFrame) -> list[str]:
+    """The columns that are labels; of a yes/no `label` with a `label_name` the name alone."""
+    extra = [column for column in pairs.columns if column not in (*COLUMNS, *DETAILS)]
+    return [column for column in extra if column != "label" or "label_name" not in extra]
 
 
 def dictionary() -> pd.DataFrame:

@@ -19,6 +19,7 @@ from lib.data.card import (
     sweep_distance,
     write_card,
 )
+from lib.data.card.slices import by_slice, shown
 from lib.data.drops import Drops
 from lib.data.groups import GroupSettings, assign_groups
 from lib.data.panels import contact_sheet, draw_card, preview
@@ -193,3 +194,54 @@ def test_a_row_without_a_picture_has_no_place_on_a_sheet(tmp_path):
     Image.new("RGB", (30, 20), "red").save(tmp_path / "a.png")
     posts = news().pairs.head(2).assign(image=["", "a.png"])
     assert sum(len(ax.images) for ax in contact_sheet(posts, tmp_path, True).axes) == 1
+
+
+@pytest.fixture
+def judged():
+    """Articles of two outlets, with a yes/no label, categories and a second split."""
+    read = reading()
+    extra = {
+        "label": [int(i % 4 == 0) for i in range(N)],
+        "label_name": ["Likely" if i % 4 == 0 else "Unlikely" for i in range(N)],
+        "text_label": [(1, 0, -1, 1)[i % 4] for i in range(N)],
+        "body": ["word " * (700 if i == 3 else 20) for i in range(N)],
+        "source": ["A" if i < 30 else "B" for i in range(N)],
+        "categories": ["Politics|Health" if i % 2 else "Politics" for i in range(N)],
+        "split_outlet": "train",
+    }
+    return read._replace(pairs=read.pairs.assign(**extra))
+
+
+def test_labels_by_outlet_and_category(judged):
+    table = by_slice(judged.pairs).set_index("name")
+    assert table["by"].to_dict() == {
+        "A": "outlet", "B": "outlet", "Politics": "category", "Health": "category"
+    }  # fmt: skip
+    assert table["posts"].to_dict() == {"A": 30, "B": 10, "Politics": N, "Health": N // 2}
+    assert table.loc["A", "share"] == 8 / 30
+    assert table.loc["Health", "share"] == 0
+    assert (table["low"] <= table["share"]).all()
+    assert (table["share"] <= table["high"]).all()
+    assert by_slice(reading().pairs).empty
+    assert shown(by_slice(judged.pairs.head(9))).empty
+
+
+def test_a_card_of_articles_names_its_label_and_shows_its_outlets(judged, tmp_path):
+    grouping = assign_groups(judged.pairs["id"], judged.facts["hash"], judged.pairs["text"])
+    card = build_card("toy", tmp_path, judged, grouping, DatasetSettings())
+    assert card["kind"] == "labels"
+    assert {row["label"] for row in card["labels"]} == {"Likely", "Unlikely"}
+    head = card_table(card).set_index("property")["value"]
+    assert head["label 1"] == "Likely: 10 (25%)"
+    assert head["label 1 by the text alone"] == "67% of 30 judged texts"
+    assert head["words in an article"] == "median 20, longest 700, 1 above 600"
+    fig = draw_card(card)
+    titles = [ax.get_title(loc="left") for ax in fig.axes]
+    assert "Outlets" in titles
+    assert fig.axes[0].get_legend() is not None
+
+
+def test_a_set_without_pictures_says_so(judged, tmp_path):
+    bare = judged.pairs.assign(image="")
+    fig = contact_sheet(bare, tmp_path, visible=True)
+    assert [text.get_text() for text in fig.axes[0].texts] == ["None of these posts has a picture."]

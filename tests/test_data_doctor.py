@@ -6,7 +6,8 @@ import sys
 import pytest
 import yaml
 
-from lib.data import doctor, readers
+from lib.data import doctor
+from lib.data.readers.registry import READERS
 from lib.paths import ROOT
 from lib.sample.instacities import smoke_corpus
 
@@ -24,7 +25,7 @@ def config(tmp_path):
 
 
 def test_every_registered_data_set_has_a_source_and_no_other_has():
-    assert set(doctor.sources()) == set(readers.READERS)
+    assert set(doctor.sources()) == set(READERS)
 
 
 def test_a_folder_that_can_be_read_is_ready_with_its_drops(config):
@@ -64,3 +65,11 @@ def test_an_unknown_data_set_is_one_line():
     assert done.returncode == 1
     assert done.stderr.startswith("doctor: instacity: unknown data set; there are instacities")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_reproducing_repeats_the_sources():
+    lines = (ROOT / "REPRODUCING.md").read_text().splitlines()
+    for name, source in doctor.sources().items():
+        cells = [f"{name}: {source.title}", source.get, source.licence, source.size]
+        cells += [f"`{source.where}`", source.gpu_hours]
+        assert f"| {' | '.join(cells)} |" in lines

@@ -1,12 +1,15 @@
 """The MAMI reader: the official layout and TIB-VA's, labels from anywhere, nothing lost."""
 
+import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lib.data.readers import LayoutError
 from lib.data.readers.mami import LABELS, UNKNOWN, Settings, read
+from lib.data.readers.mami.cleaning import STEPS, clean
 from lib.data.splits import crossing_groups
 from lib.schema import PairsError, validate_pairs
 
@@ -167,3 +170,55 @@ def test_max_memes_takes_the_first_of_each_table():
     assert pairs["id"].tolist() == ["training/1", "training/2", "test/1", "test/12"]
     with pytest.raises(ValueError, match=r"^max_memes: "):
         Settings(max_memes=-1).validate()
+
+
+TIGHT = r"\S+\.[(net)|(com)|(org)]\S+"  # the pattern as TIB-VA wrote it
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("See www.memes.com NOW", "see now"),
+        ("wait...no really", "really"),  # ".n" looks like a URL to their pattern
+        ("hello.there friend", "friend"),  # ".t" too
+        ("end. over", "end over"),  # nothing follows the full stop
+        ("MEMES.COM wins", "memes com wins"),  # capitals are no URL
+        ("a http://x.y/z b", "a b"),
+        ("HTTP://X.Y", "http x y"),
+        ("4 u 2day", "u day"),
+        ("don't", "don t"),
+        ("don\u2019t", "dont"),  # not ASCII: dropped before punctuation becomes a blank
+        ("caf\u00e9 \u4f60\u597d \ufb01n", "cafe fin"),
+        ("snake_case _x_", "snake case x"),  # a word character to the punctuation step
+        ("\tTabs\nand  blanks ", "tabs and blanks"),
+        ("2019!!!", ""),
+        ("", ""),
+    ],
+)
+def test_cleaning_keeps_the_order_and_the_traps(text, expected):
+    assert clean(text) == expected
+
+
+def test_the_url_pattern_is_the_published_character_class():
+    rng = np.random.default_rng(0)
+    for letters in rng.choice(list("netcomrg()|xyA. _"), (300, 12)):
+        text = "".join(letters)
+        assert STEPS[0][0].sub("", text) == re.sub(TIGHT, "", text)
+
+
+def test_a_cleaned_table_keeps_the_transcription_beside_it(official):
+    plain, cleaned = read(official).pairs, read(official, Settings(clean=True)).pairs
+    assert cleaned["original"].tolist() == plain["text"].tolist()
+    assert cleaned["text"].tolist() == [clean(text) for text in plain["text"]]
+    assert cleaned.columns.drop("original").tolist() == plain.columns.tolist()
+
+
+def test_a_text_that_cleaning_empties_is_remarked(official):
+    table = official / "test" / "Test.csv"
+    name = table.read_text().splitlines()[1].split("\t")[0]
+    lines = table.read_text().splitlines()
+    lines[1] = f"{name}\t1511"
+    table.write_text("\n".join(lines) + "\n")
+    for settings, empty in ((Settings(), False), (Settings(clean=True), True)):
+        found = {event for event in events(read(official, settings)) if "empty text" in event[1]}
+        assert (("test/" + name.split(".")[0], "kept: empty text") in found) == empty

@@ -11,10 +11,10 @@ from lib.data.readers import LayoutError
 from lib.data.readers.newsimages import Settings, read, tags
 from lib.data.readers.text import ENTITIES, GARBLED_REMARK, MOJIBAKE, iso_date, repair
 from lib.data.splits import with_splits
-from lib.schema import DETAILS, PairsError, validate_pairs
+from lib.schema import PairsError, validate_pairs
 
 FIXTURES = Path(__file__).parent / "data" / "newsimages"
-LABELS = dict.fromkeys(DETAILS, str)
+LABELS = dict.fromkeys(("article", "iid", "original", "snippet", "phash"), str)
 
 
 @pytest.fixture(scope="module")

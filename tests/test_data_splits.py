@@ -8,6 +8,7 @@ from lib.data.splits import (
     check_fractions,
     crossing_groups,
     ordered_by,
+    outlet_split,
     split_groups,
     split_in_time,
     with_splits,
@@ -104,6 +105,36 @@ def test_official_splits_stay_and_others_are_made():
     assert made["split"].equals(split_groups(table["group"], SHARES, 0, table["label"]))
     official = table.assign(split="test")
     assert with_splits(official, SHARES, 0) is official
+
+
+def test_beside_an_official_test_the_rest_is_split_by_the_other_shares():
+    table = world(7).assign(split="")
+    table.loc[table.index[::4], "split"] = "test"
+    shares = {"train": 0.6, "validation": 0.2, "test": 0.2}
+    made = with_splits(table, shares, 0)
+    was = table["split"] == "test"
+    assert made["split"].eq("test").equals(was), "the official test set has changed"
+    ours = made[~was]
+    found = ours["split"].value_counts(normalize=True)
+    assert found["train"] == pytest.approx(0.75, abs=0.03)
+    assert ours.groupby("group")["split"].nunique().max() == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_outlet_is_on_both_sides(seed):
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({"source": [f"o{k}" for k in rng.integers(20, size=800)]})
+    table["group"] = [f"g{k}" for k in rng.integers(600, size=800)]
+    table.loc[:3, "source"] = ""
+    split = outlet_split(table, SHARES, seed)
+    kept = table.assign(split=split)[split != ""]
+    assert kept.groupby("source")["split"].nunique().max() == 1
+    assert kept.groupby("group")["split"].nunique().max() == 1
+    assert split[:4].eq("").all()
+    tests = kept.loc[kept["split"] == "test", "source"].unique()
+    assert split[table["source"].isin(tests)].eq("test").all(), "a test row was left out"
+    assert split.eq("test").mean() == pytest.approx(SHARES["test"], abs=0.06)
+    assert split.equals(outlet_split(table.iloc[::-1], SHARES, seed).reindex(table.index))
 
 
 def news(seed: int, n: int = 300) -> pd.DataFrame:

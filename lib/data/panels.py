@@ -27,8 +27,11 @@ SPLIT_COLORS = {
 }
 TOP_LABELS = 14
 TOP_SOURCES = 8
+TOP_OUTLETS = 14
 SHOWN_TEXT = 60  # characters
-TEXT_COLUMNS = ("text", "original", "snippet")  # what people wrote
+TEXT_COLUMNS = (  # what people wrote
+    "text", "original", "snippet", "headline", "body", "image_description", "english"
+)  # fmt: skip
 
 
 def draw_card(card: Mapping[str, Any]) -> Figure:
@@ -36,10 +39,12 @@ def draw_card(card: Mapping[str, Any]) -> Figure:
     fig, axes = figures.new(2, 3, size=(12.5, 7.4), width_ratios=(1.25, 1, 1))
     fig.get_layout_engine().set(h_pad=0.12, w_pad=0.1, hspace=0.05)
     with figures.style():
-        _draw_labels(axes[0, 0], card["kind"], pd.DataFrame(card["labels"]))
+        _draw_labels(axes[0, 0], card["kind"], pd.DataFrame(card["labels"]), bool(card["slices"]))
         _draw_words(axes[0, 1], card["words"], card["empty_texts"])
         _draw_sizes(axes[0, 2], pd.DataFrame(card["sizes"]))
-        if any(row["first"] for row in card["spans"]):
+        if card["slices"]:
+            _draw_outlets(axes[1, 0], pd.DataFrame(card["slices"]), card["articles"]["positive"])
+        elif any(row["first"] for row in card["spans"]):
             _draw_spans(axes[1, 0], pd.DataFrame(card["spans"]))
         else:
             _draw_splits(axes[1, 0], card["splits"])
@@ -57,6 +62,8 @@ def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool
     visible: False blurs the pictures and leaves the texts out. by_group: one frame colour a group.
     """
     posts = posts[posts["image"] != ""]
+    if posts.empty:
+        return _no_pictures()
     pictures = [load_rgb(root / image) for image in posts["image"]]
     font = get_font(findfont(figures.RC["font.family"]))  # it has letters, but few emoji
     texts = ["".join(c for c in text if font.get_char_index(ord(c))) for text in posts["text"]]
@@ -66,14 +73,22 @@ def contact_sheet(posts: pd.DataFrame, root: Path, visible: bool, by_group: bool
     return figures.contact_sheet(pictures, texts, 6, visible, frames)
 
 
+def _no_pictures() -> Figure:
+    fig, ax = figures.new(size=(6.4, 1.0))
+    ax.set_axis_off()
+    ax.text(0, 0.5, "None of these posts has a picture.", color=figures.MUTED, va="center")
+    return fig
+
+
 def preview(pairs: pd.DataFrame, visible: bool, rows: int = 6) -> pd.DataFrame:
     """The first rows of a pairs table, narrow enough to print; texts are hidden unless visible."""
     texts = [column for column in TEXT_COLUMNS if column in pairs.columns]
     shown = pairs if visible else pairs.assign(**dict.fromkeys(texts, "(not shown)"))
-    return shown.drop(columns=["lang", "split", "date"]).head(rows)
+    shown = shown.drop(columns=["lang", "split", "date", "headline", "phash"], errors="ignore")
+    return shown.head(rows)
 
 
-def _draw_labels(ax: Axes, kind: str, labels: pd.DataFrame) -> None:
+def _draw_labels(ax: Axes, kind: str, labels: pd.DataFrame, legend: bool) -> None:
     """Stacked bars by split, frequent labels first; the rest in one bar, the unjudged apart."""
     wide = labels.pivot_table(index="label", columns="split", values="count", fill_value=0)
     unlabelled = int(wide.loc[UNLABELLED].sum()) if UNLABELLED in wide.index else 0
@@ -84,11 +99,14 @@ def _draw_labels(ax: Axes, kind: str, labels: pd.DataFrame) -> None:
         top.loc[f"{len(rest)} more"] = rest.sum()
     top, left = top.iloc[::-1], np.zeros(len(top))
     for split in (s for s in SPLITS if s in top.columns):
-        ax.barh(top.index.map(_label_name), top[split], left=left, color=SPLIT_COLORS[split])
+        name, color = SPLIT_NAMES.get(split, split), SPLIT_COLORS[split]
+        ax.barh(top.index.map(_label_name), top[split], left=left, color=color, label=name)
         left += top[split].to_numpy()
     ax.set(title=kind.capitalize(), xlabel="posts")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(axis="y", visible=False)
+    if legend:  # no other panel names the colours
+        ax.legend(loc="lower left", bbox_to_anchor=(0, -0.3), ncols=3, fontsize=8.5)
     if top.empty:
         _nothing(ax, f"{unlabelled:,} posts, {UNLABELLED}")
     elif unlabelled:
@@ -157,6 +175,25 @@ def _draw_spans(ax: Axes, spans: pd.DataFrame) -> None:
            yticklabels=shown[::-1], ylim=(-0.6, len(shown) - 0.4))  # fmt: skip
     ax.xaxis.set_major_locator(locator := mdates.AutoDateLocator(minticks=3, maxticks=6))
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+    ax.grid(axis="y", visible=False)
+
+
+def _draw_outlets(ax: Axes, slices: pd.DataFrame, positive: Mapping[str, Any]) -> None:
+    """Share of label 1 of the largest outlets, the highest above, with its interval."""
+    rows = slices[slices["by"] == "outlet"]
+    shown = rows.head(TOP_OUTLETS).sort_values("share", kind="stable")
+    for y, row in enumerate(shown.itertuples()):
+        ax.plot([row.low, row.high], [y, y], color=figures.PALETTE["blue"], linewidth=1.4)
+        ax.plot(row.share, y, "o", color=figures.PALETTE["blue"], markersize=4)
+    ax.axvline(positive["share"], color=figures.MUTED, linewidth=1, linestyle="--")
+    ax.annotate(f"all {positive['share']:.0%}", (positive["share"], 1), xytext=(3, -1),
+                xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
+                fontsize=8, color=figures.MUTED)  # fmt: skip
+    rest = f" ({len(rows) - len(shown)} more)" if len(rows) > len(shown) else ""
+    ax.set(title=f"Outlets{rest}", xlabel=f"share of {positive['name']}", xlim=(0, 1),
+           yticks=range(len(shown)), yticklabels=shown["name"],
+           ylim=(-0.6, len(shown) + 0.2))  # fmt: skip
+    ax.tick_params(axis="y", labelsize=8)
     ax.grid(axis="y", visible=False)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from lib.schema import COLUMNS, DETAILS, SPLITS
+from lib.schema import SPLITS, label_columns
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:
@@ -113,18 +113,36 @@ def with_splits(
     """The pairs with a split each; official splits, where a data set has them, stay as they are.
 
     By time, or at random, then stratified by the label when there is one label column. A set with
-    official splits has the rest of its rows split in time; at random, all or nothing is split.
+    an official test split has the rest of its rows split among the other splits, by their shares.
     """
     free = pairs["split"] == ""
-    if not free.any() or (not in_time and not free.all()):
+    if not free.any():
         return pairs
+    rest, official = pairs[free], set(pairs.loc[~free, "split"])
+    shares = {name: share for name, share in fractions.items() if name not in official}
+    shares = {name: share / sum(shares.values()) for name, share in shares.items()}
     if in_time:
-        made = split_in_time(pairs[free], fractions)
+        made = split_in_time(rest, shares)
     else:
-        labels = [column for column in pairs.columns if column not in (*COLUMNS, *DETAILS)]
-        stratum = pairs[labels[0]] if len(labels) == 1 else None
-        made = split_groups(pairs["group"], fractions, seed, stratum)
-    return pairs.assign(split=pairs["split"].where(~free, made))
+        labels = label_columns(pairs)
+        stratum = rest[labels[0]] if len(labels) == 1 else None
+        made = split_groups(rest["group"], shares, seed, stratum)
+    return pairs.assign(split=made.reindex(pairs.index).fillna(pairs["split"]).astype(str))
+
+
+def outlet_split(pairs: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.Series:
+    """Give each row a split such that no outlet (`source`) is in two; (n,), indexed like `pairs`.
+
+    Test outlets are never seen in training: what a model knows of them is no help. A group that
+    outlets of several splits tell stays in the test rows, else in validation, and gets "" in the
+    others, as do rows without an outlet.
+    """
+    named = pairs["source"] != ""
+    made = split_groups(pairs.loc[named, "source"], fractions, seed)
+    place = made.map(SPLITS.index).reindex(pairs.index)
+    last = place.groupby(pairs["group"]).transform("max")
+    kept = named & (place == last)
+    return made.reindex(pairs.index).where(kept, "").astype(str).rename("split_outlet")
 
 
 def crossing_groups(pairs: pd.DataFrame) -> pd.DataFrame:

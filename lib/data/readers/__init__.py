@@ -1,14 +1,16 @@
 """Data sets: one reader a layout, all giving the same pairs table and a drop report.
 
 A new data set is one module with `Settings` (a DatasetSettings) and `read(root, settings)`, and one
-line in READERS; a line in SMOKE names the function that makes its smallest sample corpus.
+line in each table of the module `registry`, which is looked up at run time: see there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar, NamedTuple
 
 import pandas as pd
@@ -16,18 +18,7 @@ import pandas as pd
 from lib import params, paths
 from lib.data.drops import Drops
 from lib.data.groups import Grouping, GroupSettings, assign_groups
-from lib.data.splits import check_fractions, with_splits
-
-READERS = {
-    "instacities": "lib.data.readers.instacities:read",
-    "newsimages": "lib.data.readers.newsimages:read",
-    "news_pairs": "lib.data.readers.news_pairs:read",
-}
-SMOKE = {
-    "instacities": "lib.sample.instacities:smoke_corpus",
-    "newsimages": "lib.sample.newsimages:smoke_corpus",
-    "news_pairs": "lib.sample.newsimages:smoke_pairs",
-}
+from lib.data.splits import check_fractions, outlet_split, with_splits
 
 
 @dataclass(frozen=True)
@@ -35,6 +26,7 @@ class DatasetSettings:
     """What every data set can be told; section `data.<name>` of the config file."""
 
     in_time: ClassVar[bool] = False  # whether splits are made by date, earliest first
+    by_outlet: ClassVar[bool] = False  # whether `source` is an outlet, also held out whole
 
     root: str = ""  # folder in the official layout; empty: the smoke corpus, made on the spot
     seed: int = 0  # of the split
@@ -77,7 +69,7 @@ def load_settings(dataset: str, config: str | Path) -> DatasetSettings:
 def find_root(dataset: str, root: str, settings: DatasetSettings) -> Path:
     """Folder to read: the one given, else the config's, else the smoke corpus; LayoutError."""
     chosen = root or settings.root
-    folder = paths.resolve(chosen) if chosen else _call(SMOKE[dataset])
+    folder = paths.resolve(chosen) if chosen else _smoke(dataset)
     if not folder.is_dir():
         raise LayoutError(f"data.{dataset}.root: {paths.relative(folder)}: no such folder")
     return folder
@@ -85,7 +77,7 @@ def find_root(dataset: str, root: str, settings: DatasetSettings) -> Path:
 
 def read(dataset: str, root: Path, settings: DatasetSettings) -> Reading:
     """Read a data set in its official layout; raises LayoutError or PairsError."""
-    return getattr(_module(dataset), READERS[dataset].partition(":")[2])(root, settings)
+    return _reader(dataset)(root, settings)
 
 
 def prepare(dataset: str, root: Path, settings: DatasetSettings) -> tuple[Reading, Grouping]:
@@ -97,16 +89,37 @@ def prepare(dataset: str, root: Path, settings: DatasetSettings) -> tuple[Readin
     pairs, hashes = reading.pairs, reading.facts["hash"].tolist()
     grouping = assign_groups(pairs["id"].tolist(), hashes, pairs["text"].tolist(), settings.group)
     pairs = pairs.assign(group=grouping.group)
+    return reading._replace(pairs=splitted(pairs, settings)), grouping
+
+
+def splitted(pairs: pd.DataFrame, settings: DatasetSettings) -> pd.DataFrame:
+    """Grouped pairs with their splits; of outlets also column `split_outlet`."""
     pairs = with_splits(pairs, settings.fractions, settings.seed, settings.in_time)
-    return reading._replace(pairs=pairs), grouping
+    if settings.by_outlet:
+        held_out = outlet_split(pairs, settings.fractions, settings.seed)
+        pairs = pairs.assign(split_outlet=held_out)
+    return pairs
 
 
-def _module(dataset: str):
-    if dataset not in READERS:
-        raise KeyError(f"dataset {dataset!r}: unknown; there are {', '.join(sorted(READERS))}")
-    return import_module(READERS[dataset].partition(":")[0])
+def _reader(dataset: str) -> Callable[[Path, DatasetSettings], Reading]:
+    readers = _registry().READERS
+    if dataset not in readers:
+        raise KeyError(f"dataset {dataset!r}: unknown; there are {', '.join(sorted(readers))}")
+    return _named(readers[dataset])
 
 
-def _call(function: str) -> Path:
+def _smoke(dataset: str) -> Path:
+    return _named(_registry().SMOKE[dataset])()
+
+
+def _module(dataset: str) -> ModuleType:
+    return import_module(_reader(dataset).__module__)
+
+
+def _named(function: str) -> Callable:
     module, _, name = function.partition(":")
-    return getattr(import_module(module), name)()
+    return getattr(import_module(module), name)
+
+
+def _registry() -> ModuleType:
+    return import_module(".registry", __name__)  # a name made at run time: see that module

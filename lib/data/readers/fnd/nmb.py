@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from lib.data.drops import Drops
 from lib.data.readers import Reading
@@ -53,6 +53,8 @@ NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?", re.I)  # numpy prints 
 @dataclass(frozen=True)
 class Settings(PostSettings):
     """Section `data.nmb`."""
+
+    by_outlet: ClassVar[bool] = True
 
     fractions: dict[str, float] = field(
         default_factory=lambda: {"train": 0.7, "validation": 0.1, "test": 0.2}

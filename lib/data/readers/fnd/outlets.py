@@ -50,3 +50,10 @@ def is_outlet(text: str, outlet: str) -> bool:
 def _words(name: str) -> list[str]:
     words = re.findall(r"\w+", DOMAIN.sub("", name).casefold())
     return words[1:] if words[:1] == ["the"] and len(words) > 1 else words
+
+
+def names_outlet(headline: str, body: str, outlet: str) -> bool:
+    """Whether a headline ends, or an article begins, with the outlet's name."""
+    if not outlet:
+        return False
+    return (strip_headline(headline, outlet), strip_body(body, outlet)) != (headline, body)

@@ -32,6 +32,7 @@ from lib.data.drops import Drops
 from lib.data.readers import LayoutError
 from lib.data.readers.text import Line, read_lines
 
+OWN = ("card.json", "truth.csv")  # what a sample corpus says of itself
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 ADDRESS_DATE = re.compile(r"/(\d{4})/(\d\d)/(\d\d)/")
 csv.field_size_limit(1 << 24)  # characters; some tables carry whole articles
@@ -108,7 +109,7 @@ def find_tables(root: Path, pattern: str) -> list[Path]:
             raise LayoutError(f"{paths.relative(root)}: no table {pattern}; found {_there(root)}")
         return found
     found = sorted(file for file in root.iterdir() if file.suffix.lower() in SUFFIXES)
-    found = [file for file in found if file.name != "card.json"]  # a sample corpus's own card
+    found = [file for file in found if file.name not in OWN]
     if len(found) != 1:
         raise LayoutError(
             f"{paths.relative(root)}: expected one table ({' '.join(SUFFIXES)}), or its name in "

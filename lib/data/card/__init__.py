@@ -9,17 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lib import paths, tables
+from lib.data.card.counts import by_value, group_sizes, histogram, sizes
+from lib.data.card.slices import article_facts, by_slice, fact_rows
 from lib.data.groups import Grouping, GroupSettings, assign_groups
 from lib.data.readers import DatasetSettings, Reading
 from lib.data.splits import crossing_groups, spans
-from lib.schema import COLUMNS, DETAILS, SPLITS
+from lib.schema import SPLITS, label_columns
 
 SPLIT_NAMES = {"": "no split"}
-GROUP_BINS = (1, 2, 3, 4, 5, 10, 20, 50, 100)  # lower edges of the group sizes shown
 UNLABELLED = "not labelled"
 COPIES = ["reposts", "duplicates", "repeated_pictures"]  # what a sample corpus may plant
 LISTED = 8  # entries of a mapping in a sample corpus's card that are shown one by one
@@ -45,21 +45,23 @@ def build_card(
         "sample": corpus is not None,
         "posts": len(pairs),
         "dropped": int((drops.frame()["outcome"] == "dropped").sum()),
-        "sources": _counts(pairs["source"]),
-        "langs": _counts(pairs["lang"]),
+        "sources": by_value(pairs["source"]),
+        "langs": by_value(pairs["lang"]),
         "dates": [min(dated), max(dated)] if (dated := [d for d in pairs["date"] if d]) else [],
         "splits": {s: int(n) for s in SPLITS if (n := (pairs["split"] == s).sum())},
         "spans": spans(pairs).to_dict("records"),
         "crossing": len(crossing_groups(pairs)),
         "kind": kind,
         "labels": counts.to_dict("records"),
-        "words": _histogram(words),
+        "articles": article_facts(pairs),
+        "slices": by_slice(pairs).to_dict("records"),
+        "words": histogram(words),
         "empty_texts": int((words == 0).sum()),
         "without_picture": int((~pictured).sum()),
-        "sizes": _sizes(facts[pictured.to_numpy()]),
-        "encodings": _counts(facts["encoding"]),
+        "sizes": sizes(facts[pictured.to_numpy()]),
+        "encodings": by_value(facts["encoding"]),
         "groups": grouping.report | {"flat_pictures": flat},
-        "group_sizes": _group_sizes(pairs["group"]),
+        "group_sizes": group_sizes(pairs["group"]),
         "drops": drops.summary().to_dict("records"),
         "split_seed": settings.seed,
         "hash_distance": settings.group.hash_distance,
@@ -100,7 +102,7 @@ def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
         "dropped": tables.count(card["dropped"]),
         "sources": _shares(card["sources"]),
         "languages": _shares(card["langs"]),
-        "dates": " to ".join(card["dates"]) or "unknown",
+        "dates": " to ".join(day[:10] for day in card["dates"]) or "unknown",
         "splits": _shares({SPLIT_NAMES.get(k, k): v for k, v in card["splits"].items()}),
         "empty texts": tables.count(card["empty_texts"]),
         "text encodings": _shares(card["encodings"]),
@@ -114,7 +116,7 @@ def card_table(card: Mapping[str, Any]) -> pd.DataFrame:
         "texts without a picture": card["without_picture"],
         "groups that cross official splits": card["crossing"],
     }
-    rows |= {name: tables.count(n) for name, n in extra.items() if n}
+    rows |= {name: tables.count(n) for name, n in extra.items() if n} | fact_rows(card["articles"])
     return pd.DataFrame([(k, _plain(v)) for k, v in rows.items()], columns=["property", "value"])
 
 
@@ -189,7 +191,7 @@ def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
 
     One label column: its values. Several: each a yes/no label, counted where it is 1.
     """
-    columns = _label_columns(pairs)
+    columns = label_columns(pairs)
     if len(columns) == 1:
         label = pairs[columns[0]].astype(str).replace("", UNLABELLED)
         long = pairs[["split"]].assign(label=label)
@@ -202,13 +204,9 @@ def label_counts(pairs: pd.DataFrame) -> pd.DataFrame:
 
 def breakdown(pairs: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """What the posts are counted by, labels or sources, and the counts: label, split, count."""
-    if _label_columns(pairs):
+    if label_columns(pairs):
         return "labels", label_counts(pairs)
     return "sources", label_counts(pairs[["split"]].assign(label=pairs["source"]))
-
-
-def _label_columns(pairs: pd.DataFrame) -> list[str]:
-    return [column for column in pairs.columns if column not in (*COLUMNS, *DETAILS)]
 
 
 def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
@@ -218,6 +216,8 @@ def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
     for row in card["spans"]:
         name = f"{row['source']} {row['split']}".strip()
         rows += [(edge, name, row[edge], row["posts"]) for edge in ("first", "last") if row[edge]]
+    for row in card["slices"]:
+        rows += [(row["by"], row["name"], key, row[key]) for key in ("share", "low", "high")]
     edges, counts = card["words"]["edges"], card["words"]["counts"]
     rows += [("words", e, "", n) for e, n in zip(edges, counts, strict=False)]
     rows += [("sizes", r["width"], r["height"], r["count"]) for r in card["sizes"]]
@@ -226,46 +226,11 @@ def figure_data(card: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["panel", "x", "series", "y"])
 
 
-def _sizes(facts: pd.DataFrame) -> list[dict[str, int]]:
-    """Number of pictures of each width and height."""
-    return facts.value_counts(["width", "height"]).reset_index().to_dict("records")
-
-
-def _counts(values: pd.Series) -> dict[str, int]:
-    """Number of posts by value, sorted by value."""
-    return {str(k): int(n) for k, n in values.value_counts().sort_index().items()}
-
-
-def _histogram(words: pd.Series) -> dict[str, Any]:
-    """Counts of text lengths in at most 30 equal bins up to the 99.5th percentile."""
-    words = words.astype(int)
-    top = int(words.quantile(0.995)) if len(words) else 1
-    width = max(1, -(-(top + 1) // 30))
-    edges = np.arange(0, top + width + 1, width)
-    counts, edges = np.histogram(words, bins=edges)
-    median = float(words.median()) if len(words) else 0.0
-    longest = int(words.max()) if len(words) else 0
-    return {
-        "edges": edges.tolist(), "counts": counts.tolist(), "median": median, "longest": longest
-    }  # fmt: skip
-
-
-def _group_sizes(group: pd.Series) -> list[dict[str, Any]]:
-    """Number of groups by size, sizes binned: 1, 2, 3, 4, 5-9, 10-19, ..."""
-    sizes = group.value_counts().to_numpy()
-    rows = []
-    for low, high in zip(GROUP_BINS, (*GROUP_BINS[1:], None), strict=True):
-        inside = int(((sizes >= low) & (True if high is None else sizes < high)).sum())
-        name = f"{low}+" if high is None else str(low) if high == low + 1 else f"{low}–{high - 1}"
-        rows.append({"size": name, "groups": inside})
-    while len(rows) > 3 and rows[-1]["groups"] == 0:
-        rows.pop()
-    return rows
-
-
 def _shares(counts: Mapping[str, int], shown: int = 6) -> str:
     """Counts with their shares, as one line."""
     total = max(sum(counts.values()), 1)
+    if len(counts) > shown:  # the most frequent are named
+        counts = dict(sorted(counts.items(), key=lambda item: -item[1]))
     parts = [f"{k or 'unknown'} {n:,} ({n / total:.0%})" for k, n in list(counts.items())[:shown]]
     return ", ".join(parts) + (f", {len(counts) - shown} more" if len(counts) > shown else "")
 
