@@ -1,0 +1,1 @@
+"""PairClassifier(towers, gate, fusion, head): the one network behind every trained system."""
