@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from lib.memes.autoencoder import CromAE, CromSettings, cook, fit_autoencoder, fit_pair, ridge
-from lib.memes.descent import Descent, descend
-from lib.memes.head import STEP_GAMMA, HeadSettings, RawNCook, fit_head, predict
-from lib.memes.losses import bce, make_loss
+from lib.memes.nets.autoencoder import CromAE, CromSettings, cook, fit_autoencoder, fit_pair, ridge
+from lib.memes.nets.descent import Descent, descend
+from lib.memes.nets.head import STEP_GAMMA, HeadSettings, RawNCook, fit_head
+from lib.memes.nets.losses import bce, make_loss
+from lib.memes.nets.stacking import Stream, generators, parameters_of_one, probabilities
 from lib.memes.scores import macro_auc
 
 D, ROWS = 12, 900
@@ -52,7 +53,7 @@ def autoencoders(memes):
 
 
 def auc(head, features, labels, classes=slice(None)):
-    scores = predict(head, features).numpy()[:, classes]
+    scores = probabilities(head, features)[0].numpy()[:, classes]
     return macro_auc(labels.numpy().astype(int)[:, classes], scores)
 
 
@@ -179,6 +180,35 @@ def test_the_step_is_adam_with_a_falling_rate():
     torch.testing.assert_close(module.weight, reference.weight)
 
 
+@pytest.mark.parametrize("name", ["bce", "ntr_bce_released", "db_focal_paper"])
+def test_a_seed_gives_the_same_head_whichever_seeds_train_beside_it(memes, name):
+    image, text, labels = memes
+    few, loss = replace(QUICK, epochs=3), make_loss(name, labels[:300])
+    made = {}
+    for seeds in ([5], [3, 5, 8]):
+        head, history = fit_head([image[:300], text[:300]], labels[:300], loss, few, seeds)
+        place = seeds.index(5)
+        scores = probabilities(head, [image, text])[place]
+        made[len(seeds)] = scores, torch.tensor([epoch[place] for epoch in history])
+    torch.testing.assert_close(made[1], made[3], rtol=0, atol=1e-5)
+    assert parameters_of_one(head) == sum(p.numel() for p in head.parameters()) / 3
+    others = probabilities(head, [image, text])
+    assert (others[0] - others[1]).abs().max() > 0.01
+
+
+def test_a_stream_gives_every_row_once_an_order():
+    stream = Stream(generators([0, 1]), 10, 4)
+    first = [next(stream) for _ in range(2)]
+    assert [batch.shape for batch in first] == [(2, 4)] * 2
+    both = torch.cat(first, dim=1)
+    assert all(len(set(row)) == 8 for row in both.tolist())
+    assert both[0].tolist() != both[1].tolist()
+    assert next(stream).shape == (2, 4)  # a new order: the two rows left over were dropped
+    assert next(Stream(generators([0]), 3, 8)).shape == (1, 3)
+    with pytest.raises(ValueError, match=r"^seeds: "):
+        generators([])
+
+
 def test_every_epoch_can_be_judged(memes):
     image, text, labels = memes
     seen = []
@@ -187,7 +217,7 @@ def test_every_epoch_can_be_judged(memes):
         labels,
         bce,
         replace(QUICK, epochs=2),
-        lambda epoch, head: seen.append((epoch, head.training)),
+        after_epoch=lambda epoch, head: seen.append((epoch, head.training)),
     )
     assert seen == [(0, False), (1, False)]
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lib.memes.losses import (
+from lib.memes.nets.losses import (
     DB_PAPER,
     NTR_RELEASED,
     Balance,
@@ -109,6 +109,15 @@ def test_logits_are_not_changed_and_the_mean_is_over_rows():
     assert torch.equal(logits, before)
 
 
+def test_models_side_by_side_have_their_own_means():
+    torch.manual_seed(0)
+    logits, targets = torch.randn(3, 5, 4), (torch.rand(3, 5, 4) < 0.3).float()
+    for name in ("bce", "focal", "class_balanced", "db_focal_paper", "ntr_bce_released"):
+        loss = make_loss(name, targets.flatten(0, 1))
+        alone = torch.stack([loss(*one) for one in zip(logits, targets, strict=True)])
+        torch.testing.assert_close(loss(logits, targets), alone)
+
+
 def test_confident_negatives_pull_less_under_the_tolerant_branch():
     """The branch is (1/lambda) log(1 + exp(lambda z)): an easy negative's gradient vanishes."""
     pull = []
@@ -137,6 +146,13 @@ def test_losses_by_name():
     made = [make_loss(n, targets)(logits, targets).item() for n in
             ("bce", "focal", "class_balanced", "db_focal_paper", "ntr_bce_released")]  # fmt: skip
     assert len(set(made)) == 5
+    for name in ("focal", "db_focal_paper"):
+        same, other = (make_loss(name, targets, gamma)(logits, targets) for gamma in (2.0, 1.0))
+        torch.testing.assert_close(same, make_loss(name, targets)(logits, targets))
+        assert other > same
+    torch.testing.assert_close(make_loss("focal", targets, 0.0)(logits, targets), expected)
+    with pytest.raises(ValueError, match=r"^focal_gamma: the loss bce has none"):
+        make_loss("bce", targets, 2.0)
     with pytest.raises(ValueError, match=r"^loss: must be one of bce, .*'asl'"):
         make_loss("asl", targets)
     with pytest.raises(ValueError, match=r"^scale: "):

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lib.memes.descent import Descent, descend, seeded
+from lib.memes.nets.descent import Descent, descend
+from lib.memes.nets.stacking import StackedDropout, StackedLinear, generators
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 STEP_GAMMA = {0.3: 0.85, 0.1: 0.90, 0.05: 0.93}  # share of labels -> step_gamma, as released
@@ -40,25 +41,23 @@ class HeadSettings(Descent):
 
 
 class RawNCook(nn.Module):
-    """Features (n, d_k) each -> logits (n, outputs)."""
+    """Features, (n, d_k) or (K, n, d_k) each -> logits (K, n, outputs) of K heads, one a seed."""
 
     def __init__(
         self, widths: Sequence[int] = (768,) * 4, outputs: int = 4, hidden: int = 256,
-        dropout: float = 0.2,
+        dropout: float = 0.2, draws: Sequence[torch.Generator] = (),
     ):  # fmt: skip
-        """Random weights, PyTorch's default; 791,556 of them at the defaults."""
+        """Random weights, PyTorch's default; 791,556 of them a head at the defaults."""
         super().__init__()
-        self.branches = nn.ModuleList(nn.Linear(width, hidden) for width in widths)
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(hidden * len(widths), outputs)
+        draws = draws or generators([HeadSettings.seed])
+        self.branches = nn.ModuleList(StackedLinear(draws, width, hidden) for width in widths)
+        self.dropout = StackedDropout(draws, dropout)
+        self.output = StackedLinear(draws, hidden * len(widths), outputs)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return the logits; features stand in the order of `widths`."""
-        joined = [
-            self.dropout(torch.relu(branch(one)))
-            for branch, one in zip(self.branches, features, strict=True)
-        ]
-        return self.output(torch.cat(joined, dim=1))
+        joined = [branch(one) for branch, one in zip(self.branches, features, strict=True)]
+        return self.output(self.dropout(torch.relu(torch.cat(joined, dim=-1))))
 
 
 def fit_head(
@@ -66,12 +65,14 @@ def fit_head(
     targets: Tensor,
     loss: Loss,
     settings: HeadSettings = HeadSettings(),
+    seeds: Sequence[int] = (),
     after_epoch: Callable[[int, RawNCook], None] = lambda epoch, head: None,
-) -> tuple[RawNCook, list[float]]:
-    """Train a head on labelled rows; return it and the mean loss of each epoch.
+) -> tuple[RawNCook, list[list[float]]]:
+    """Train a head a seed on labelled rows; return them and the mean losses of each epoch.
 
     `features`: (n, d_k) float32 each; `targets` (n, outputs) of 0 and 1; `loss` from
-    lib.memes.losses. Raises ValueError for rows that do not match or a target that is not 0 or 1.
+    lib.memes.nets.losses; without `seeds`, that of the settings. Raises ValueError for rows that
+    do not match or a target that is not 0 or 1.
     """
     settings.validate()
     for place, one in enumerate(features):
@@ -79,22 +80,15 @@ def fit_head(
             raise ValueError(f"features[{place}]: {len(one)} rows, but {len(targets)} targets")
     if not ((targets == 0) | (targets == 1)).all():
         raise ValueError("targets: must be 0 or 1; rows without labels cannot train a head")
-    widths = [one.shape[1] for one in features]
-    with seeded(settings.seed):
-        head = RawNCook(widths, targets.shape[1], settings.hidden, settings.dropout)
-    head, wanted = head.to(targets.device), targets.float()
+    widths, wanted = [one.shape[1] for one in features], targets.float()
+    draws = generators(seeds or [settings.seed], targets.device)
+    head = RawNCook(widths, targets.shape[1], settings.hidden, settings.dropout, draws)
     history = descend(
         head,
         lambda rows: loss(head([one[rows] for one in features]), wanted[rows]),
         len(targets),
         settings,
+        draws,
         lambda epoch: after_epoch(epoch, head),
     )
     return head, history
-
-
-@torch.no_grad()
-def predict(head: RawNCook, features: Sequence[Tensor]) -> Tensor:
-    """Return the probabilities (n, outputs); a label is given from .5 on, as released."""
-    head.eval()
-    return torch.sigmoid(head(features))

@@ -1,4 +1,6 @@
-"""Multi-label losses: logits (n, C) and targets (n, C) of 0 and 1 -> the mean over all entries.
+"""Multi-label losses: logits and targets (n, C), of 0 and 1 -> the mean over all entries.
+
+Tensors (K, n, C) of K models give K means.
 
 Distribution-balanced loss (Wu et al., ECCV 2020, arXiv 2007.09654), with n_c the positives of
 class c among the N labelled rows:
@@ -19,13 +21,15 @@ defaults, focal off, so that r^ lies within 5 % and a negative-tolerant cross-en
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+FOCAL_GAMMA = 2.0  # exponent of both focal losses
 BALANCE = 2.0  # factor of the focal form in the released code
 
 
@@ -39,7 +43,7 @@ class Balance:
     scale: float = 2.0  # lambda: how tolerant it is of confident negatives
     kappa: float = 0.05  # share of the class's bias
     focal: bool = True
-    focal_gamma: float = 2.0
+    focal_gamma: float = FOCAL_GAMMA
 
     def validate(self) -> None:
         """Raise ValueError, `key: why`, for a value out of range."""
@@ -56,13 +60,13 @@ NTR_RELEASED = Balance(alpha=10.0, beta=0.2, mu=0.1, scale=5.0, kappa=0.1, focal
 
 def bce(logits: Tensor, targets: Tensor) -> Tensor:
     """Binary cross-entropy."""
-    return F.binary_cross_entropy_with_logits(logits, targets)
+    return _entropy(logits, targets).mean((-2, -1))
 
 
-def focal(logits: Tensor, targets: Tensor, focal_gamma: float = 2.0) -> Tensor:
+def focal(logits: Tensor, targets: Tensor, focal_gamma: float = FOCAL_GAMMA) -> Tensor:
     """(1 - p)^gamma times cross-entropy, p that of the truth (Lin et al. 2017, eq. 4)."""
-    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return ((1 - torch.exp(-loss)) ** focal_gamma * loss).mean()
+    loss = _entropy(logits, targets)
+    return ((1 - torch.exp(-loss)) ** focal_gamma * loss).mean((-2, -1))
 
 
 def class_balanced(counts: Tensor, beta: float = 0.999) -> Loss:
@@ -74,15 +78,15 @@ def class_balanced(counts: Tensor, beta: float = 0.999) -> Loss:
         raise ValueError(f"beta: must be in [0, 1), got {beta}")
     weights = (1 - beta) / (1 - beta ** counts.double().clamp(min=1))
     weights = (weights / weights.mean()).float()
-    return lambda logits, targets: F.binary_cross_entropy_with_logits(logits, targets, weights)
+    return lambda logits, targets: (weights * _entropy(logits, targets)).mean((-2, -1))
 
 
 def rebalance(targets: Tensor, counts: Tensor, settings: Balance) -> Tensor:
-    """Return the weights r^ (n, C) of rows with these targets."""
+    """Return the weights r^, (n, C) or (K, n, C), of rows with these targets."""
     inverse = 1 / counts.to(targets.dtype).clamp(min=1)
     whole = targets @ inverse
-    some = (whole > 0)[:, None]
-    share = inverse / torch.where(some, whole[:, None], 1)
+    some = (whole > 0)[..., None]
+    share = inverse / torch.where(some, whole[..., None], 1)
     weight = settings.alpha + torch.sigmoid(settings.beta * (share - settings.mu))
     return torch.where(some, weight, settings.alpha + 1)
 
@@ -104,28 +108,39 @@ def distribution_balanced(counts: Tensor, rows: int, settings: Balance = DB_PAPE
         weight = rebalance(targets, counts, settings)
         shifted = logits + bias
         scale = torch.where(targets > 0, 1.0, settings.scale)
-        entropy = F.binary_cross_entropy_with_logits(shifted * scale, targets, reduction="none")
+        entropy = _entropy(shifted * scale, targets)
         out = weight / scale * entropy
         if settings.focal:
             out = BALANCE * (1 - torch.exp(-entropy)) ** settings.focal_gamma * out
-        return out.mean()
+        return out.mean((-2, -1))
 
     return loss
 
 
-def make_loss(name: str, targets: Tensor) -> Loss:
+def make_loss(name: str, targets: Tensor, focal_gamma: float | None = None) -> Loss:
     """Return a loss by name, fitted to the labelled targets (N, C).
 
     Names: bce, focal, class_balanced, db_focal_paper, ntr_bce_released; ValueError for others.
+    `focal_gamma` replaces the exponent, 2, of the two focal ones; ValueError where there is none.
     """
     counts, rows = targets.sum(0).float(), len(targets)
+    if focal_gamma is not None and name not in ("focal", "db_focal_paper"):
+        raise ValueError(f"focal_gamma: the loss {name} has none")
+    power = FOCAL_GAMMA if focal_gamma is None else focal_gamma
     makers: dict[str, Callable[[], Loss]] = {
         "bce": lambda: bce,
-        "focal": lambda: focal,
+        "focal": lambda: partial(focal, focal_gamma=power),
         "class_balanced": lambda: class_balanced(counts),
-        "db_focal_paper": lambda: distribution_balanced(counts, rows, DB_PAPER),
+        "db_focal_paper": lambda: distribution_balanced(
+            counts, rows, replace(DB_PAPER, focal_gamma=power)
+        ),
         "ntr_bce_released": lambda: distribution_balanced(counts, rows, NTR_RELEASED),
     }
     if name not in makers:
         raise ValueError(f"loss: must be one of {', '.join(makers)}, got {name!r}")
     return makers[name]()
+
+
+def _entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Cross-entropy of each entry."""
+    return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.memes.descent import Descent, descend, seeded
+from lib.memes.nets.descent import Descent, descend, seeded
 
 Code = Literal["linear", "activated", "translated", "residual"]
 
@@ -71,10 +71,12 @@ def fit_autoencoder(
         raise ValueError(f"features: {len(source)} rows of source, {len(target)} of target")
     with seeded(settings.seed):
         model = CromAE(source.shape[1], target.shape[1]).to(source.device)
-    history = descend(
-        model, lambda rows: F.mse_loss(model(source[rows]), target[rows]), len(source), settings
-    )
-    return model.requires_grad_(False), history
+
+    def loss_of(rows: Tensor) -> Tensor:  # (1, b): one model
+        return F.mse_loss(model(source[rows[0]]), target[rows[0]])[None]
+
+    history = descend(model, loss_of, len(source), settings)
+    return model.requires_grad_(False), [epoch[0] for epoch in history]
 
 
 def fit_pair(

@@ -1,17 +1,19 @@
 """The training loop of every meme head and auto-encoder: tensors in memory, no DataLoader.
 
 Features are small (768 numbers a modality), so a DataLoader's bookkeeping costs more than the
-mathematics: rows are drawn by index, and Adam is fused.
+mathematics: rows are drawn by index, Adam is fused, and the seeds of a head train side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from lib.memes.nets.stacking import generators, orders
 
 
 @dataclass(frozen=True)
@@ -52,38 +54,40 @@ def descend(
     loss_of: Callable[[Tensor], Tensor],
     rows: int,
     settings: Descent,
+    draws: Sequence[torch.Generator] = (),
     after_epoch: Callable[[int], None] = lambda epoch: None,
-) -> list[float]:
-    """Train `module` in place on rows 0..rows-1; return the mean loss of each epoch.
+) -> list[list[float]]:
+    """Train `module` in place on rows 0..rows-1; return the K mean losses of each epoch.
 
-    `loss_of` maps the indices (b,) of a batch to its loss, a mean over the batch. The module is
-    in training mode during an epoch and in evaluation mode at `after_epoch` and at the end. Same
-    seed, machine and inputs: the same weights. Raises ValueError without rows, or when the loss
-    stops being finite.
+    K models are trained at once, one a generator of `draws` (lib.memes.nets.stacking; without
+    any, one model and the seed of `settings`). `loss_of` maps the row numbers (K, b) of a batch to
+    losses (K,), each a mean over its batch. The module is in training mode during an epoch and in
+    evaluation mode at `after_epoch` and at the end. Same seed, machine and inputs: the same
+    weights. Raises ValueError without rows, or when a loss stops being finite.
     """
     settings.validate()
     if rows < 1:
         raise ValueError("rows: there is nothing to train on")
     parameters = [p for p in module.parameters() if p.requires_grad]
+    draws = draws or generators([settings.seed], parameters[0].device)
     decay = settings.weight_decay
     optimizer = torch.optim.Adam(parameters, lr=settings.lr, weight_decay=decay, fused=True)
     schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, settings.step_gamma)
     history = []
-    with seeded(settings.seed):
-        for epoch in range(settings.epochs):
-            module.train()
-            total = torch.zeros((), device=parameters[0].device)
-            order = torch.randperm(rows).to(parameters[0].device)
-            for batch in order.split(settings.batch):
-                optimizer.zero_grad(set_to_none=True)
-                loss = loss_of(batch)
-                loss.backward()
-                optimizer.step()
-                total += loss.detach() * len(batch)
-            schedule.step()
-            history.append(total.item() / rows)
-            if not torch.isfinite(total):
-                raise ValueError(f"epoch {epoch + 1}: the loss is {history[-1]}; lower lr?")
-            module.eval()
-            after_epoch(epoch)
+    for epoch in range(settings.epochs):
+        module.train()
+        total = torch.zeros(len(draws), device=parameters[0].device)
+        for batch in orders(draws, rows).split(settings.batch, dim=1):
+            optimizer.zero_grad(set_to_none=True)
+            losses = loss_of(batch)
+            losses.sum().backward()  # a model's gradient comes from its own loss alone
+            optimizer.step()
+            total += losses.detach() * batch.shape[1]
+        schedule.step()
+        if not torch.isfinite(total).all():
+            bad = total[~torch.isfinite(total)][0].item()
+            raise ValueError(f"epoch {epoch + 1}: the loss is {bad}; lower lr?")
+        history.append((total / rows).tolist())
+        module.eval()
+        after_epoch(epoch)
     return history

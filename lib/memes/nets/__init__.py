@@ -1,0 +1,1 @@
+"""The networks of the memes study: auto-encoders across modalities, heads, losses, training."""
