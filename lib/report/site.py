@@ -45,9 +45,9 @@ STUDIES = (
          "correcting it gain?", "MediaEval NewsImages 2023", "retrieval.html", "runs_2023",
          "04_wise_ft_retrieval"),
     Card("FND-CLIP", "Does the agreement of headline and picture give away biased and fake news?",
-         "FND-CLIP on NMB+"),
+         "FND-CLIP and SpotFake on NMB+", "fnd.html", "", "02_fnd_clip_training"),
     Card("Memes with few labels", "Do auto-encoders and self-training find hateful memes when few "
-         "are labelled?", "MAMI, SemEval 2022"),
+         "are labelled?", "MAMI, SemEval 2022", "memes.html", "", "05_ssl_memes"),
 )  # fmt: skip
 
 
@@ -116,8 +116,8 @@ def write_data(out: Path, cards: Path | None, recall: Path | None, sample: bool)
     body += '<p class="lead">What was read, what was dropped and why, and how it was split.</p>\n'
     body += shell.contents(sections) + "\n".join(section.render() for section in sections)
     links = [("Zero-shot Places", "places.html")]
-    if (out / "retrieval.html").is_file():
-        links += [("News retrieval", "retrieval.html")]
+    others = {"retrieval.html": "News retrieval", "fnd.html": "Biased news", "memes.html": "Memes"}
+    links += [(text, page) for page, text in others.items() if (out / page).is_file()]
     shell.write(out / "data.html", shell.page("Data", body, shell.home(out), links))
     return [file.parent.name for file in found]
 
