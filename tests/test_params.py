@@ -34,6 +34,7 @@ SECTIONS = {
     "memes_ocr": "lib.memes.ocr:Settings",
     "memes_rivals": "lib.memes.rivals.features:FeatureSettings",
     "ssl_memes": "lib.memes.study.inputs:SslMemes",
+    "vlm_qlora": "lib.vlm:VlmQlora",
     "embed": "lib.embed:EmbedSettings",
     "sample_clip": "lib.sample.clip:ClipSettings",
     "zero_shot_places": "lib.places.study.systems:ZeroShotPlaces",

@@ -1,5 +1,7 @@
 """The report: measures against their definitions, tables by hand, pages that open anywhere."""
 
+import base64
+import io
 import json
 import re
 
@@ -7,6 +9,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lib import params, paths
 from lib.places import selective
@@ -307,3 +310,14 @@ def test_links_of_a_notebook_lead_somewhere_from_its_page():
         '<a href="01_data_insta.html">a</a> <a href="../../../lib/x.csv">b</a> '
         '<a href="../../../notebooks/05_y.ipynb">c</a>'
     )
+
+
+def test_sheets_of_photographs_become_lighter_and_lines_stay():
+    noise = np.random.default_rng(0).integers(0, 255, (300, 300, 3), dtype=np.uint8)
+    for pixels, kind in ((noise, "webp"), (np.full((300, 300, 3), 255, np.uint8), "png")):
+        Image.fromarray(pixels).save(buffer := io.BytesIO(), "PNG")
+        body = f'<img src="data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
+        lighter = notebooks.lighten(body)
+        assert f"data:image/{kind}" in lighter
+        assert lighter == notebooks.lighten(body)
+        assert len(lighter) <= len(body)

@@ -6,6 +6,7 @@ shown as its TeX source. Mermaid flowcharts are drawn too.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import io
@@ -21,6 +22,7 @@ from matplotlib.font_manager import FontProperties
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
+from PIL import Image
 
 from lib import figures, paths
 from lib.report import html as shell
@@ -30,6 +32,9 @@ from lib.report import mermaid
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
 ROOT = "../../.."  # from there to the repository's root
 INJECTED = "injected-parameters"
+PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
+HEAVY = 60_000  # bytes of a PNG that photographs make so large
+WEBP_QUALITY = 75  # of 100, Pillow's default is 80
 SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\w-]+(?=\))')
 
 
@@ -61,11 +66,30 @@ def render(
     """The page of a notebook, `name` as its title; names, root: as for `relink`."""
     exporter = _Exporter(template_name="basic", embed_images=True)
     body, _ = exporter.from_notebook_node(notebook)
-    body = body.replace("\u00b6</a>", "</a>")
+    body = lighten(body.replace("\u00b6</a>", "</a>"))
     label = shell.SAMPLE if sample else ""
     body = relink(body, names, root)
     head = f"<p>{label} Notebook, as the pipeline ran it.</p>"
     return shell.page(name, f"{head}\n{body}", home)
+
+
+def lighten(body: str) -> str:
+    """The page with its sheets of photographs as WebP, about half the bytes of their PNG.
+
+    Figures of lines stay as they are: they are small, and would blur.
+    """
+
+    def smaller(match: re.Match) -> str:
+        png = base64.b64decode(match[1])
+        if len(png) < HEAVY:
+            return match[0]
+        with Image.open(io.BytesIO(png)) as picture:
+            picture.convert("RGB").save(out := io.BytesIO(), "WEBP", quality=WEBP_QUALITY)
+        if len(out.getvalue()) > 0.75 * len(png):
+            return match[0]
+        return f'src="data:image/webp;base64,{base64.b64encode(out.getvalue()).decode()}"'
+
+    return PNG.sub(smaller, body)
 
 
 def render_folder(source: Path, executed: Path, out: Path, sample: bool) -> list[Path]:

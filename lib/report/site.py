@@ -46,6 +46,9 @@ STUDIES = (
          "04_wise_ft_retrieval"),
     Card("FND-CLIP", "Does the agreement of headline and picture give away biased and fake news?",
          "FND-CLIP and SpotFake on NMB+", "fnd.html", "", "02_fnd_clip_training"),
+    Card("A vision-language model", "Asked, shown examples or tuned by adapters: does a large "
+         "model tell biased news?", "Llama-3.2-Vision of VLDBench", "vlm.html", "",
+         "06_vlm_qlora"),
     Card("Memes with few labels", "Do auto-encoders and self-training find hateful memes when few "
          "are labelled?", "MAMI, SemEval 2022", "memes.html", "", "05_ssl_memes"),
 )  # fmt: skip
@@ -116,7 +119,8 @@ def write_data(out: Path, cards: Path | None, recall: Path | None, sample: bool)
     body += '<p class="lead">What was read, what was dropped and why, and how it was split.</p>\n'
     body += shell.contents(sections) + "\n".join(section.render() for section in sections)
     links = [("Zero-shot Places", "places.html")]
-    others = {"retrieval.html": "News retrieval", "fnd.html": "Biased news", "memes.html": "Memes"}
+    others = {"retrieval.html": "News retrieval", "fnd.html": "Biased news"}
+    others |= {"vlm.html": "Vision-language model", "memes.html": "Memes"}
     links += [(text, page) for page, text in others.items() if (out / page).is_file()]
     shell.write(out / "data.html", shell.page("Data", body, shell.home(out), links))
     return [file.parent.name for file in found]
