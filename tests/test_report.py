@@ -201,9 +201,7 @@ def test_sample_numbers_are_called_so_and_the_papers_are_not(site_folder):
 def test_studies_that_are_not_built_say_so(site_folder):
     text = (site_folder.parent / "index.html").read_text()
     built = sum(study.page == "places.html" for study in site.STUDIES)
-    assert (
-        len(site.STUDIES) == 6
-    )  # of five documents: the vision-language model is one's second half
+    assert len(site.STUDIES) == 6  # of five documents
     assert text.count("not built yet") == 6 - built
 
 
