@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from lib import params
-from lib.sample import instacities, planted, upload
+from lib.sample import instacities, upload
+from lib.sample.corpora import planted
 from lib.sample.instacities import __main__ as stage
 from lib.sample.instacities import posts
 from lib.sample.scenery.paintbox import table

@@ -7,26 +7,20 @@ and gold_second.csv (id, label, annotator, time) and card.json, which says what 
 
 from __future__ import annotations
 
-import fcntl
-import json
-import shutil
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from lib import paths
-from lib.sample import photo, pictograms, planted, scenes, upload, words
+from lib.sample import corpora, photo, scenes, upload
+from lib.sample.corpora import planted
 from lib.sample.instacities.posts import NONE, Post, Settings, neighbours, plan
 
 CITY, VERSION = "newyork", 1
 SIZE = 300  # px, as in img_resized
-CHUNK = 128  # posts that a process takes at a time
-LICENCE = "CC BY-SA 4.0 where adapted from OpenMoji, CC BY 4.0 where adapted from Twemoji"
 
 
 def picture(post: Post) -> bytes | None:
@@ -50,7 +44,7 @@ def card(posts: list[Post], gold: pd.DataFrame, second: pd.DataFrame, settings: 
     return {
         "name": "InstaNY100K sample corpus (made, not collected)",
         "version": VERSION,
-        "settings": _recorded(settings),
+        "settings": corpora.recorded(settings),
         "posts": len(posts),
         "classes": dict(Counter(sorted(truth)).most_common()),
         "none_share": planted.shares(truth)[NONE],
@@ -64,7 +58,7 @@ def card(posts: list[Post], gold: pd.DataFrame, second: pd.DataFrame, settings: 
         "gold_noise": round(np.mean([a != b for a, b in zip(truth, said, strict=True)]), 4),
         "second_annotator": {"posts": len(second), "kappa": _kappa(firsts, second)},
         "ceilings": _card_ceilings(posts, said),
-        "licences": {**pictograms.LICENCES, "words": words.LICENCE, "pictures": LICENCE},
+        "licences": corpora.LICENCES,
     }
 
 
@@ -100,23 +94,10 @@ def _card_ceilings(posts: list[Post], said: list[str]) -> dict:
     return {"note": "accuracy against gold.csv of the best rule that sees the evidence", **found}
 
 
-def _recorded(settings: Settings) -> dict:
-    """Return the settings that the bytes of a corpus depend on."""
-    return {key: value for key, value in asdict(settings).items() if key != "workers"}
-
-
 def build(settings: Settings, out: str | Path, progress: bool = True) -> Path:
-    """Write the corpus to folder `out` and return it; an older one there is replaced at the end.
-
-    All is written beside it first, so a run that is killed leaves the old corpus, or none.
-    """
+    """Write the corpus to folder `out` and return it; an older one there is replaced at the end."""
     out = paths.resolve(out)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    for folder in ("captions", "img_resized"):
-        (partial / folder / CITY).mkdir(parents=True)
     posts = plan(settings)
-    _write_posts(posts, partial, settings.workers, progress)
     truth = [(post.id, post.label) for post in posts]
     gold = planted.annotate(truth, neighbours(), settings.gold_noise, "gold", settings.seed + 1)
     picked = np.random.default_rng(settings.seed + 2).permutation(len(posts))
@@ -124,33 +105,23 @@ def build(settings: Settings, out: str | Path, progress: bool = True) -> Path:
     second = planted.annotate(
         some, neighbours(), settings.second_noise, "second", settings.seed + 3
     )
-    gold.to_csv(partial / "gold.csv", index=False, lineterminator="\n")
-    second.to_csv(partial / "gold_second.csv", index=False, lineterminator="\n")
-    text = json.dumps(card(posts, gold, second, settings), indent=1, ensure_ascii=False)
-    (partial / "card.json").write_text(text + "\n", encoding="utf-8")
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    with corpora.fresh(out) as (part,):
+        for folder in ("captions", "img_resized"):
+            (part / folder / CITY).mkdir(parents=True)
+        write = partial(write_post, root=part)
+        corpora.write_all(write, posts, _alike, settings.workers, "posts", progress)
+        corpora.write_csv(gold, part / "gold.csv")
+        corpora.write_csv(second, part / "gold_second.csv")
+        corpora.write_card(card(posts, gold, second, settings), part)
     return out
 
 
-def _write_posts(posts: list[Post], folder: Path, workers: int, progress: bool) -> None:
-    """Write the two files of every post; the work is shared, the bytes are not affected."""
-    folders = [str(folder)] * len(posts)
-    bar = {"total": len(posts), "desc": "posts", "disable": not progress, "mininterval": 1}
-    if workers == 1:
-        for post in tqdm(posts, **bar):
-            write_post(post, str(folder))
-        return
-    # Posts of one kind go to one process: each drawing is rasterised in as few as possible.
-    alike = sorted(posts, key=lambda post: (post.scene.artist, post.topic))
-    with ProcessPoolExecutor(workers) as pool:
-        for _ in tqdm(pool.map(write_post, alike, folders, chunksize=CHUNK), **bar):
-            pass
+def _alike(post: Post) -> tuple[str, str]:
+    return post.scene.artist, post.topic
 
 
-def write_post(post: Post, folder: str) -> None:
+def write_post(post: Post, root: Path) -> None:
     """Write one post's caption and picture below a folder in the official layout."""
-    root = Path(folder)
     (root / "captions" / CITY / f"{post.id}.txt").write_text(post.caption.text, encoding="utf-8")
     data = picture(post)
     if data is not None:
@@ -171,17 +142,5 @@ SMOKE = Settings(
 
 def smoke_corpus() -> Path:
     """Return the folder of a corpus of 60 posts, made in seconds if it is not there yet."""
-    out = paths.scratch("smoke") / "instacities"
-    with open(out.with_name("instacities.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # notebooks and tests may ask at the same time
-        if not _is_smoke(out / "card.json"):
-            build(SMOKE, out, progress=False)
-    return out
-
-
-def _is_smoke(file: Path) -> bool:
-    """Return whether a data card is that of the smoke corpus as it would be made now."""
-    if not file.is_file():
-        return False
-    made = json.loads(file.read_text(encoding="utf-8"))
-    return (made["version"], made["settings"]) == (VERSION, _recorded(SMOKE))
+    make = partial(build, SMOKE, progress=False)
+    return corpora.smoke(["instacities"], VERSION, SMOKE, make)[0]

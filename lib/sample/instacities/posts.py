@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lib.sample import pictograms, planted, scenes, upload
+from lib.sample import pictograms, scenes, upload
+from lib.sample.corpora import planted
 from lib.sample.instacities import captions
 from lib.sample.instacities.captions import Caption, Topic
 from lib.sample.scenery.paintbox import table

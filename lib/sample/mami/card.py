@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from itertools import combinations
 
 import numpy as np
 
 from lib.memes import scores
-from lib.sample import pictograms, planted
+from lib.sample import corpora
+from lib.sample.corpora import planted
 from lib.sample.mami.contents import LABELS, TYPES, Case, Content, cases
 from lib.sample.mami.memes import SPLITS, Meme, Settings
 
@@ -34,11 +34,8 @@ EVIDENCE: dict[str, Callable[[Content], tuple]] = {
     "picture": lambda content: content.picture,
     "nothing": lambda content: (),
 }
-LICENCE = "CC BY-SA 4.0 where adapted from OpenMoji, CC BY 4.0 where adapted from Twemoji"
-LICENCES = {
-    **pictograms.LICENCES,
+LICENCES = corpora.LICENCES | {
     "words": "written for this project; they insult robots alone",
-    "pictures": LICENCE,
     "typeface": "DejaVu Sans Bold, from the package matplotlib. Licence: Bitstream Vera",
 }
 
@@ -48,7 +45,7 @@ def card(memes: Sequence[Meme], settings: Settings) -> dict:
     return {
         "name": "MAMI sample corpus (made, not collected); robots are insulted, no person is",
         "version": VERSION,
-        "settings": recorded(settings),
+        "settings": corpora.recorded(settings),
         "memes": len(memes),
         "meanings": MEANINGS,
         "splits": {split: _counts([m for m in memes if m.split == split]) for split in SPLITS},
@@ -152,8 +149,3 @@ def _scored(truth: np.ndarray, predicted: np.ndarray) -> dict:
         "task_b": round(scores.task_b(truth[:, 1:], predicted[:, 1:]), 4),
         "f1": dict(zip(LABELS, f1, strict=True)),
     }
-
-
-def recorded(settings: Settings) -> dict:
-    """Return the settings that the bytes of the corpus depend on."""
-    return {key: value for key, value in asdict(settings).items() if key != "workers"}

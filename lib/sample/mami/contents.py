@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lib.sample import planted
+from lib.sample.corpora import planted
 
 TYPES = ("shaming", "stereotype", "objectification", "violence")
 LABELS = ("misogynous", *TYPES)

@@ -9,13 +9,12 @@ from importlib.resources import files
 
 import numpy as np
 
-from lib.sample import scenes
+from lib.sample import pictograms, scenes
 from lib.sample.mami.contents import Case, Content, Noise, cases
 from lib.sample.mami.wording import Words, topics, write
 
 SPLITS = ("train", "test")
 LAYOUTS = {"macro": 0.74, "banner": 0.16, "poster": 0.1}  # shares
-ARTISTS = ("openmoji", "twemoji")
 RATIOS = (1.0, 1.0, 4 / 3, 4 / 3, 0.8, 16 / 9)  # width to height of the picture part
 LONGEST = (260, 420)  # px, longest side of the picture part
 TRIES = 24  # at a text that is new
@@ -103,7 +102,7 @@ def _meme(
     written: set[str],
 ) -> Meme:
     topic = int(rng.integers(len(topics())))
-    artist = ARTISTS[int(rng.random() < settings.second_artists)]
+    artist = pictograms.ARTISTS[int(rng.random() < settings.second_artists)]
     subjects = _subjects(case.content, topic, rng)
     setting = str(rng.choice(scenes.fitting_settings(subjects)))
     scene = scenes.random_scene(rng, subjects, artist, setting)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 
-from lib.sample import pictograms, planted, words
+from lib.sample import corpora
+from lib.sample.corpora import planted
 from lib.sample.newsimages import world
 from lib.sample.newsimages.articles import SETS, TEST, TRAIN, Article, Settings
 from lib.sample.newsimages.titles import TIES
@@ -22,9 +22,9 @@ from lib.sample.newsimages.world import PERSON
 VERSION = 1
 CUT = 100  # ranks that count, MRR@100
 NAMED = ("photo", "exact", "house", "hint")
-LICENCE = "CC BY-SA 4.0 where adapted from OpenMoji, CC BY 4.0 where adapted from Twemoji"
-LICENCES = {**pictograms.LICENCES, "words": words.LICENCE, "pictures": LICENCE,
-            "headlines": "written for this project; nobody and nothing named exists"}  # fmt: skip
+LICENCES = corpora.LICENCES | {
+    "headlines": "written for this project; nobody and nothing named exists"
+}
 NOTE = (
     "expected score of the best ranking by the title alone, each query on its own; matching the "
     "queries one to one, as dual softmax does, may exceed it"
@@ -86,7 +86,7 @@ def card(articles: Sequence[Article], settings: Settings) -> dict:
     return {
         "name": "NewsImages sample corpus (made, not collected)",
         "version": VERSION,
-        "settings": recorded(settings),
+        "settings": corpora.recorded(settings),
         "pairs": len(articles),
         "note": "Date stands in every text file; the organisers print it for some sets only",
         "ties": TIES,
@@ -145,7 +145,7 @@ def pairs_card(pairs: Sequence[Article], settings: Settings) -> dict:
     return {
         "name": "news_pairs sample: external training pairs (made, not collected)",
         "version": VERSION,
-        "settings": recorded(settings),
+        "settings": corpora.recorded(settings),
         **counts,
         "ties_mean": TIES,
         "shares": {"second_artists": planted.shares([a.scene.artist for a in pairs])},
@@ -155,8 +155,3 @@ def pairs_card(pairs: Sequence[Article], settings: Settings) -> dict:
         },
         "licences": LICENCES,
     }
-
-
-def recorded(settings: Settings) -> dict:
-    """Return the settings that the bytes of a corpus depend on."""
-    return {key: value for key, value in asdict(settings).items() if key != "workers"}

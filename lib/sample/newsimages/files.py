@@ -108,8 +108,3 @@ def pairs_table(pairs: Sequence[Article]) -> pd.DataFrame:
         for a in pairs
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["image", "title", "date", "source", "section"])
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table with commas and a header."""
-    table.to_csv(path, index=False, lineterminator="\n")

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
+from typing import Any
 
-from lib import params, paths
+from lib.sample import corpora
 from lib.sample.nmb import Settings, build
 
 SECTION = "sample.nmb"
+FOLDERS = {"out": "data/sample/nmb"}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the corpus that a config file describes; the result is the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m lib.sample.nmb")
-    parser.add_argument("--config", default="params.yaml", help=f"file with the section {SECTION}")
-    parser.add_argument("--out", default="data/sample/nmb", help="folder of the corpus")
-    options = parser.parse_args(arguments)
-    try:
-        settings = params.load(options.config, SECTION, Settings)
-    except params.ParamsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    out = build(settings, options.out)
-    made = json.loads((out / "card.json").read_text(encoding="utf-8"))
+    return corpora.run(SECTION, Settings, FOLDERS, build, _told, arguments)
+
+
+def _told(made: dict[str, Any]) -> list[str]:
     best = made["ceilings"]["accuracy"]
-    print(f"{paths.relative(out)}: {made['articles']} articles, {made['likely']:.1%} Likely")
-    print(f"best accuracy by evidence {best}")
-    return 0
+    return [f"{made['articles']} articles, {made['likely']:.1%} Likely, best accuracy {best}"]
 
 
 if __name__ == "__main__":

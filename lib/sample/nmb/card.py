@@ -8,13 +8,13 @@ answers by the probability that the label was drawn from.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from lib.sample import pictograms, planted, words
+from lib.sample import corpora
+from lib.sample.corpora import planted
 from lib.sample.nmb import effects, texts
 from lib.sample.nmb.articles import DUPLICATE, REPOST, Article, Settings
 from lib.sample.nmb.pictures import CUES
@@ -22,9 +22,9 @@ from lib.sample.upload import BROKEN, MISSING, ODD
 
 VERSION = 1
 TRUTH_FILE = "truth.csv"
-LICENCE = "CC BY-SA 4.0 where adapted from OpenMoji, CC BY 4.0 where adapted from Twemoji"
-LICENCES = {**pictograms.LICENCES, "words": words.LICENCE, "pictures": LICENCE,
-            "articles": "written for this project; nobody and nothing named exists"}  # fmt: skip
+LICENCES = corpora.LICENCES | {
+    "articles": "written for this project; nobody and nothing named exists"
+}
 # Evidence -> columns of the truth that it shows.
 EVIDENCE = {
     "rhetoric": ["rhetoric"],
@@ -83,7 +83,7 @@ def card(articles: Sequence[Article], truth: pd.DataFrame, settings: Settings) -
     return {
         "name": "NMB+ sample corpus (made, not collected)",
         "version": VERSION,
-        "settings": recorded(settings),
+        "settings": corpora.recorded(settings),
         "articles": len(articles),
         "stories": int(truth["story"].nunique()),
         "likely": round(float(truth["label"].mean()), 4),
@@ -128,9 +128,3 @@ def _by_half_year(articles: Sequence[Article]) -> dict[str, float]:
     halves = [f"{a.date.year}-H{1 + (a.date.month > 6)}" for a in articles]
     shares = pd.Series([a.likely for a in articles]).groupby(halves).mean().round(4)
     return {str(half): float(share) for half, share in shares.items()}
-
-
-def recorded(settings: Settings) -> dict:
-    """Return the settings that the bytes of a corpus depend on."""
-    found = {key: value for key, value in asdict(settings).items() if key != "workers"}
-    return found | {"coverage": {str(k): v for k, v in settings.coverage.items()}}

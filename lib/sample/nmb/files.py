@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -124,8 +123,3 @@ def truth(articles: Sequence[Article]) -> pd.DataFrame:
         for a in articles
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=TRUTH)
-
-
-def write_csv(table: pd.DataFrame, path: Path) -> None:
-    """Write a table with commas and a header."""
-    table.to_csv(path, index=False, lineterminator="\n")

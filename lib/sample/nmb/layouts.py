@@ -6,17 +6,15 @@ patterns. They let notebooks and tests run those readers; nothing is measured on
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from lib import paths
-from lib.sample import words
+from lib.sample import corpora, words
 from lib.sample.nmb import write_picture
 from lib.sample.nmb.articles import Article, Settings, plan
 from lib.sample.upload import BROKEN, MISSING
@@ -91,23 +89,14 @@ def _picture(article: Article, folder: Path, name: str) -> None:
 
 def _smoke(name: str, write: Callable[[Sequence[Article], Path], None]) -> Path:
     """Return the folder of a smoke corpus with a card of its own; it appears whole or not."""
-    scratch = paths.scratch("smoke")
-    out, part = scratch / name, scratch / f"{name}.partial"
-    with open(scratch / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # notebooks and tests may ask at the same time
-        if not _is_made(out / "card.json"):
-            shutil.rmtree(part, ignore_errors=True)
-            articles = plan(SETTINGS)
-            write(articles, part)
-            text = json.dumps(_card(name, articles), indent=1, ensure_ascii=False)
-            (part / "card.json").write_text(text + "\n", encoding="utf-8")
-            shutil.rmtree(out, ignore_errors=True)
-            part.rename(out)
-    return out
+    return corpora.smoke([name], VERSION, None, partial(_build, name, write))[0]
 
 
-def _is_made(file: Path) -> bool:
-    return file.is_file() and json.loads(file.read_text("utf-8"))["version"] == VERSION
+def _build(name: str, write: Callable[[Sequence[Article], Path], None], out: Path) -> None:
+    articles = plan(SETTINGS)
+    with corpora.fresh(out) as (part,):
+        write(articles, part)
+        corpora.write_card(_card(name, articles), part)
 
 
 def _card(name: str, articles: Sequence[Article]) -> dict:
