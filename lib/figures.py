@@ -141,8 +141,7 @@ def save(
     digits: decimals kept in the CSV; formats: ("png",) alone for sheets of photographs. Returns
     the paths by suffix. Each file appears whole.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder := Path(folder)).mkdir(parents=True, exist_ok=True)
     paths = {suffix: folder / f"{name}.{suffix}" for suffix in (*formats, "csv")}
     use_style()
     _settle(fig)
@@ -281,8 +280,9 @@ def blur(image: Image.Image) -> Image.Image:
 
 def _settle(fig: Figure) -> None:
     """Lay the figure out once and round: the solver's last digits differ from run to run."""
-    fig.draw_without_rendering()
-    fig.set_layout_engine("none")
+    if engine := fig.get_layout_engine():
+        engine.execute(fig)
+    fig.set_layout_engine(None)  # a placeholder, "none", would make savefig draw everything twice
     for ax in fig.axes:
         bounds = np.round(ax.get_position(original=True).bounds, 4)
         ax.set_position(bounds, which="original")

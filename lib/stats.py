@@ -6,7 +6,8 @@ resampling function takes `clusters` and draws whole clusters. All randomness co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import stats
 
 Statistic = Callable[[np.ndarray], float]
 BLOCK_CELLS = 8_000_000  # largest block of resampling weights held at once (64 MB of float64)
+KEPT_DRAWS = 16  # sets of draws kept for the next who asks, a block of small integers at most
 
 
 class Interval(NamedTuple):
@@ -200,13 +202,31 @@ def resampled_sums(values: np.ndarray, clusters: np.ndarray, n: int, seed: int =
     k = int(codes.max()) + 1
     per_cluster = np.zeros((k, values.shape[1]))
     np.add.at(per_cluster, codes, values)
-    rng, chance = np.random.default_rng(seed), np.full(k, 1 / k)
-    step = max(1, BLOCK_CELLS // k)
-    blocks = [
-        rng.multinomial(k, chance, size=min(step, n - start)) @ per_cluster
-        for start in range(0, n, step)
-    ]
-    return np.concatenate(blocks)
+    return np.concatenate([counts @ per_cluster for counts in cluster_counts(k, n, seed)])
+
+
+def cluster_counts(clusters: int, n: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Blocks (m, clusters) of how often each of n bootstrap samples draws each cluster.
+
+    Systems that share a seed share their draws, so drawing again for each would only take time:
+    what fits into one block is drawn once and kept (read-only).
+    """
+    if clusters * n <= BLOCK_CELLS:
+        yield _kept_counts(clusters, n, seed)
+        return
+    rng, chance = np.random.default_rng(seed), np.full(clusters, 1 / clusters)
+    step = max(1, BLOCK_CELLS // clusters)
+    for start in range(0, n, step):
+        yield rng.multinomial(clusters, chance, size=min(step, n - start))
+
+
+@lru_cache(maxsize=KEPT_DRAWS)
+def _kept_counts(clusters: int, n: int, seed: int) -> np.ndarray:
+    """All draws (n, clusters) at once, in the smallest integers that hold `clusters`."""
+    drawn = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), n)
+    counts = drawn.astype(np.min_scalar_type(clusters))
+    counts.setflags(write=False)
+    return counts
 
 
 def _codes(clusters: np.ndarray | None, rows: int) -> np.ndarray:
@@ -229,22 +249,17 @@ def _replicates(
     seed: int,
 ) -> np.ndarray:
     """(n,) statistic of n resamples of whole clusters."""
-    rng = np.random.default_rng(seed)
-    n_clusters = int(codes.max()) + 1
-    chance = np.full(n_clusters, 1 / n_clusters)
-    out = np.empty(n)
     # Per-cluster sums turn a mean over resampled rows into two small matrix products.
     sizes = np.bincount(codes).astype(float)
     sums = None if statistic is not None else np.bincount(codes, weights=values.astype(float))
-    step = max(1, BLOCK_CELLS // n_clusters)
-    for start in range(0, n, step):
-        counts = rng.multinomial(n_clusters, chance, size=min(step, n - start))
+    found = []
+    for counts in cluster_counts(int(codes.max()) + 1, n, seed):
         if sums is not None:
-            out[start : start + len(counts)] = (counts @ sums) / (counts @ sizes)
+            found.append((counts @ sums) / (counts @ sizes))
         else:
             picks = (np.repeat(np.arange(len(codes)), row[codes]) for row in counts)
-            out[start : start + len(counts)] = [statistic(values[rows]) for rows in picks]
-    return out
+            found.append([statistic(values[rows]) for rows in picks])
+    return np.concatenate(found)
 
 
 def _jackknife(values: np.ndarray, statistic: Statistic | None, codes: np.ndarray) -> np.ndarray:

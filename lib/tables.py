@@ -96,10 +96,8 @@ def to_html(
     """HTML fragment: a figure with caption and table; cells carry their raw value for sorting."""
     shown = display(df, formats)
     head = "".join(_heading(column, df[column]) for column in shown.columns)
-    body = []
-    for (_, raw), (_, text) in zip(df.iterrows(), shown.iterrows(), strict=True):
-        cells = "".join(_cell(raw[column], text[column]) for column in shown.columns)
-        body.append(f"<tr>{cells}</tr>")
+    cells = [map(_cell, df[column], shown[column]) for column in shown.columns]
+    body = [f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True)]
     label = f' <span class="sample">{SAMPLE_LABEL}</span>' if sample else ""
     source = f' <a class="source" href="tables/{name}.csv">csv</a>' if name else ""
     return (

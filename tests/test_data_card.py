@@ -245,3 +245,32 @@ def test_a_set_without_pictures_says_so(judged, tmp_path):
     bare = judged.pairs.assign(image="")
     fig = contact_sheet(bare, tmp_path, visible=True)
     assert [text.get_text() for text in fig.axes[0].texts] == ["None of these posts has a picture."]
+
+
+def test_thousands_of_sizes_do_not_make_a_large_page(made, tmp_path):
+    sizes = [{"width": 200 + i % 97, "height": 300 + i, "count": 1 + i % 3} for i in range(4000)]
+    files = [
+        figures.save(draw_card(made[0] | {"sizes": sizes[:n]}), tmp_path / str(n), "c", NUMBERS)
+        for n in (4, 4000)
+    ]
+    few, many = (found["svg"].stat().st_size for found in files)
+    assert many < few + 60_000
+    again = figures.save(draw_card(made[0] | {"sizes": sizes}), tmp_path / "again", "c", NUMBERS)
+    assert again["svg"].read_bytes() == files[1]["svg"].read_bytes()
+
+
+NUMBERS = pd.DataFrame({"a": [1]})
+
+
+def test_sizes_that_are_all_rare_are_counted(made):
+    sizes = [{"width": 200 + i, "height": 300, "count": 1} for i in range(40)]
+    notes = [text.get_text() for text in draw_card(made[0] | {"sizes": sizes}).axes[2].texts]
+    assert notes == ["40 sizes"]
+
+
+def test_splits_that_overlap_in_time_do_not_hide_each_other(made):
+    days = {"source": "rss", "first": "2022-01-01", "last": "2022-02-01", "posts": 5}
+    spans = [days | {"split": split} for split in ("train", "validation")]
+    ax = draw_card(made[0] | {"spans": spans}).axes[3]
+    validation, train = sorted((bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches)
+    assert validation[1] <= train[0] + 1e-9

@@ -37,6 +37,25 @@ def test_same_figure_same_bytes_with_its_data(tmp_path):
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_a_figure_is_drawn_once_a_file_and_laid_out_as_a_draw_would(tmp_path, monkeypatch):
+    drawn = draw()
+    drawn.draw_without_rendering()  # the plain way to have it laid out
+    calls = []
+    fig = draw()
+    real = type(fig).draw
+    monkeypatch.setattr(type(fig), "draw", lambda self, *a: calls.append(1) or real(self, *a))
+    figures.save(fig, tmp_path, "f", data())
+    assert len(calls) == 2  # SVG and PNG
+    for ax, other in zip(fig.axes, drawn.axes, strict=True):
+        assert np.allclose(ax.get_position().bounds, other.get_position().bounds, atol=1e-4)
+
+
+def test_a_figure_can_be_saved_again(tmp_path):
+    fig = draw()
+    first, second = (figures.save(fig, tmp_path / name, "f", data()) for name in "ab")
+    assert first["png"].read_bytes() == second["png"].read_bytes()
+
+
 def test_an_svg_holds_no_date_and_needs_no_font(tmp_path):
     text = figures.save(draw(), tmp_path, "f", data())["svg"].read_text()
     assert "<dc:date>" not in text

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lib.places import judging, labels, study
-from lib.places.study import claims, contrasts, inputs
+from lib.places.study import claims, contrasts, inputs, panels
 from lib.places.study.systems import COLUMNS, Features, ZeroShotPlaces
 
 SETTINGS = ZeroShotPlaces(
@@ -228,6 +228,16 @@ def test_what_a_caption_does_to_each_post(answers):
         "helps", "harms", "changes a wrong answer", "changes nothing",
     ]  # fmt: skip
     assert table.index.tolist() == ["3", "2", "1", "0"]  # most confident first
+
+
+def test_texts_of_a_sheet_are_captions_without_emoji(answers):
+    image = contrasts.select(answers, "image", "toy/raw")
+    table = contrasts.effect(image, contrasts.select(answers, "caption", "toy/raw"))
+    posts = pd.DataFrame({"id": list("3210"), "text": ["no", "no", "spoils", "helps \U0001f600!"]})
+    under, colors = panels.changed(table, posts)
+    assert [text.splitlines()[1] for text in under.values()] == ["“helps !”", "“spoils”"]
+    assert list(under) == ["0", "1"]
+    assert len(set(colors)) == 2
 
 
 def test_paired_comparison_counts_both_directions(answers):

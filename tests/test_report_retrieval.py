@@ -30,10 +30,21 @@ def found(folder):
 @pytest.fixture(scope="module")
 def out(found, folder, tmp_path_factory):
     made = tmp_path_factory.mktemp("reports") / "sample"
-    head = pages.write_retrieval(found, made, SETTINGS, folder)
+    heads = pages.write_retrieval(found, made, SETTINGS, folder)
     site.write_data(made, None, None, True)
-    site.write_index(made.parent / "index.html", "sample", {"retrieval.html": head}, True)
+    site.write_index(made.parent / "index.html", "sample", heads, True)
     return made
+
+
+def test_both_studies_of_the_page_answer_on_the_front_page(out):
+    text = (out.parent / "index.html").read_text()
+    for name, figure in (("retrieval", "retrieval_frontier"), ("runs_2023", "retrieval_correct")):
+        article = text.partition(f'<article class="done" id="{name}">')[2].partition("</article>")[
+            0
+        ]
+        assert f"sample/figures/{figure}" in article
+        assert " on the sample</span>" in article
+    assert 'href="sample/retrieval.html#runs_2023"' in text
 
 
 def rows(values, name="a", group=None):
@@ -145,6 +156,12 @@ def test_the_short_table_2023_has_one_row_a_run(found):
     printed = table.set_index(["set", "run"])["MRR"]
     first = short[short["run"] == "run 3"].iloc[0]
     assert first["MRR"] == printed[first["set"], f"run 3, T = {heat:g}"]
+
+
+def test_temperatures_are_written_as_one_by_one():
+    heats = pd.Series([0.01, np.nan, 1.0, 0.01])
+    assert ranking._written(heats, ", T = ").tolist() == [", T = 0.01", "", ", T = 1", ", T = 0.01"]
+    assert ranking._written(heats[1:2]).tolist() == [""]
 
 
 def test_table_2023_has_the_five_runs_and_the_papers_values(found):

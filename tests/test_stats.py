@@ -80,6 +80,25 @@ def test_percentile_interval_covers_as_often_as_it_says():
     assert 0.90 <= covered / 300 <= 0.98
 
 
+@pytest.mark.parametrize("cells", [stats.BLOCK_CELLS, 1000])  # kept whole, or drawn in blocks
+def test_kept_draws_are_the_plain_draws(monkeypatch, cells):
+    monkeypatch.setattr(stats, "BLOCK_CELLS", cells)
+    plain = np.random.default_rng(3).multinomial(300, np.full(300, 1 / 300), size=20)
+    for _ in range(2):  # made, then taken from what was kept
+        assert np.array_equal(np.concatenate(list(stats.cluster_counts(300, 20, 3))), plain)
+    values = np.random.default_rng(0).random((300, 2))
+    sums = stats.resampled_sums(values, np.arange(300), 20, seed=3)
+    assert sums == pytest.approx(plain @ values, rel=1e-12)
+    mean = stats.bootstrap_ci(values[:, 0], n=20, seed=3)
+    assert mean[1:] == pytest.approx(np.quantile(plain @ values[:, 0] / 300, [0.025, 0.975]))
+
+
+def test_kept_draws_cannot_be_changed():
+    (counts,) = stats.cluster_counts(5, 10, 1)
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0] = 0
+
+
 def test_bootstrap_is_a_function_of_its_seed():
     values = np.arange(30.0)
     assert stats.bootstrap_ci(values, seed=1) == stats.bootstrap_ci(values, seed=1)

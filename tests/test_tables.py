@@ -65,6 +65,14 @@ def test_files_of_a_table(frame, tmp_path):
     assert tables.SAMPLE_LABEL in text
 
 
+def test_cells_of_a_page_are_those_of_the_plain_walk_over_rows(frame):
+    frame = frame.assign(good=[True, False], text=[None, "x"], whole=[3, 10**12])
+    shown, page = tables.display(frame), tables.to_html(frame, "Shares")
+    for (_, raw), (_, text) in zip(frame.iterrows(), shown.iterrows(), strict=True):
+        plain = "".join(tables._cell(raw[column], text[column]) for column in shown.columns)
+        assert f"<tr>{plain}</tr>" in page
+
+
 def test_only_a_sample_is_called_one(frame, tmp_path):
     made = tables.write_table(frame, tmp_path, "t", "Shares", sample=False)
     assert tables.SAMPLE_LABEL not in made["html"].read_text() + made["md"].read_text()

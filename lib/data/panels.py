@@ -28,6 +28,7 @@ SPLIT_COLORS = {
 TOP_LABELS = 14
 TOP_SOURCES = 8
 TOP_OUTLETS = 14
+COMMON = 0.05  # share of the pictures that a size needs to be named
 SHOWN_TEXT = 60  # characters
 TEXT_COLUMNS = (  # what people wrote
     "text", "original", "snippet", "headline", "body", "image_description", "english"
@@ -128,18 +129,27 @@ def _draw_words(ax: Axes, words: Mapping[str, list], empty: int) -> None:
 
 
 def _draw_sizes(ax: Axes, sizes: pd.DataFrame) -> None:
-    """One bubble a picture size, its area by the number of pictures."""
+    """One bubble a picture size, its area by the number of pictures.
+
+    Bubbles are pixels inside the SVG too: real pictures come in thousands of sizes, and a path each
+    would make a page of a megabyte.
+    """
     ax.set(title="Picture sizes", xlabel="width, pixels", ylabel="height, pixels")
     if sizes.empty:
         return _nothing(ax)
     area = 14 + 900 * sizes["count"] / sizes["count"].sum()
     ax.scatter(sizes["width"], sizes["height"], s=area, color=figures.PALETTE["purple"],
-               alpha=0.55, linewidth=0)  # fmt: skip
+               alpha=0.55, linewidth=0, rasterized=True)  # fmt: skip
     top = 1.12 * max(sizes["width"].max(), sizes["height"].max())
     ax.plot([0, top], [0, top], color=figures.FAINT, linewidth=1, zorder=0)
     ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
     common = sizes.loc[sizes["count"].idxmax()]
-    note = f"{common['width']} × {common['height']}: {common['count'] / sizes['count'].sum():.0%}"
+    share = common["count"] / sizes["count"].sum()
+    if share < COMMON:
+        note = f"{len(sizes):,} sizes"
+        ax.text(0.97, 0.05, note, transform=ax.transAxes, ha="right", fontsize=8.5)
+        return None
+    note = f"{common['width']} × {common['height']}: {share:.0%}"
     ax.annotate(note, (common["width"], common["height"]), xytext=(-12, -16),
                 textcoords="offset points", ha="right", va="top", fontsize=8.5)  # fmt: skip
 
@@ -158,15 +168,21 @@ def _draw_splits(ax: Axes, splits: Mapping[str, int]) -> None:
 
 
 def _draw_spans(ax: Axes, spans: pd.DataFrame) -> None:
-    """One row a source, the largest above: each split as a bar from its first day to its last."""
+    """One row a source, the largest above: each split as a bar from its first day to its last.
+
+    Bars of one source stand below each other, as splits may overlap: a group is never cut.
+    """
     sizes = spans.groupby("source")["posts"].sum().sort_values(ascending=False, kind="stable")
     shown = sizes.index[:TOP_SOURCES].tolist()
+    lanes = [split for split in SPLITS if (spans["split"] == split).any()]
+    height = 0.6 / len(lanes)
     for y, source in enumerate(shown[::-1]):
         rows = spans[spans["source"] == source]
         for row in rows[rows["first"] != ""].itertuples():
             first, last = mdates.datestr2num([row.first, row.last])
-            ax.barh(y, last + 1 - first, left=first, height=0.5, color=SPLIT_COLORS[row.split],
-                    alpha=0.85, edgecolor="white", linewidth=0.6)  # fmt: skip
+            place = y + height * ((len(lanes) - 1) / 2 - lanes.index(row.split))
+            ax.barh(place, last + 1 - first, left=first, height=height,
+                    color=SPLIT_COLORS[row.split], edgecolor="white", linewidth=0.6)  # fmt: skip
         if (rows["first"] == "").all():
             ax.text(0.02, y, "no dates: by row", transform=ax.get_yaxis_transform(), va="center",
                     color=figures.MUTED, fontsize=8.5)  # fmt: skip

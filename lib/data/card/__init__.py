@@ -242,7 +242,7 @@ def _flat(value: Any, key: str = "") -> list[tuple[str, Any]]:
         many = kinds.index.str.isdigit().any() or len(kinds) > LISTED  # post -> post, or too many
         return [(key, f"{len(value)} posts" if many else kinds.to_dict())]
     if isinstance(value, Mapping) and key and len(value) > LISTED:
-        return [(key, f"{len(value)} entries")]
+        return [(key, f"{len(set(value) - {'note'})} entries")]
     if not isinstance(value, Mapping):
         return [(key, value)]
     return [leaf for k, v in value.items() for leaf in _flat(v, f"{key}.{k}".lstrip("."))]

@@ -40,6 +40,7 @@ def summary(
     """
     known = predictions[(predictions["split"] == split) & (predictions["y_true"] != "")]
     known = known.assign(right=(known["y_pred"] == known["y_true"]).astype(float))
+    known = known[["id", "system", "variant", "seed", "score", "right"]]  # taken a group at a time
     parts = known.groupby(["system", "variant"], sort=False)
     right = known.pivot_table("right", "id", ["system", "variant"], sort=False)
     draws = np.zeros((0, right.shape[1]))
@@ -66,7 +67,7 @@ def summary(
 
 def _quality(rows: pd.DataFrame) -> dict[str, float]:
     """How well the confidence of one system ranks and estimates its hits."""
-    score, right = rows["score"].to_numpy(), (rows["y_pred"] == rows["y_true"]).to_numpy()
+    score, right = rows["score"].to_numpy(), rows["right"].to_numpy() > 0
     measures = {"auroc": selective.auroc, "aurc": selective.aurc, "ece": selective.ece}
     return {name: measure(score, right) for name, measure in measures.items()}
 

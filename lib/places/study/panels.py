@@ -211,10 +211,10 @@ def changed(table: pd.DataFrame, pairs: pd.DataFrame, each: int = 6) -> tuple[di
     """
     picked = pd.concat([table[table["effect"] == kind].head(each) for kind in ("helps", "harms")])
     # The figures' font has no emoji; it would draw boxes.
-    name, text = labels.display_of, pairs.set_index("id")["text"].map(replace_emoji)
+    name, text = labels.display_of, pairs.set_index("id")["text"].loc[picked.index]
     under = {
-        row.Index: f"{name(row.before)} → {name(row.after)}\n“{text[row.Index][:CAPTION_SHOWN]}”"
-        for row in picked.itertuples()
+        row.Index: f"{name(row.before)} → {name(row.after)}\n“{caption[:CAPTION_SHOWN]}”"
+        for row, caption in zip(picked.itertuples(), text.map(replace_emoji), strict=True)
     }
     color = {"helps": figures.PALETTE["green"], "harms": figures.PALETTE["orange"]}
     return under, picked["effect"].map(color).tolist()

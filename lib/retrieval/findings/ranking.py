@@ -45,8 +45,7 @@ def run_rows(found: Findings) -> pd.DataFrame:
     softmax = number.isin([1, 3, 5])
     rows = rows[softmax == (rows["method"] == "dual_softmax")]
     number = number[rows.index]
-    heat = rows["temperature"].map(lambda t: "" if pd.isna(t) else f"{HEAT}{t:g}")
-    heat = heat.where(rows["method"] == "dual_softmax", "")
+    heat = _written(rows["temperature"], HEAT).where(rows["method"] == "dual_softmax", "")
     rows = rows.assign(number=number, run="run " + number.astype(str) + heat)
     return rows.sort_values(["number", "temperature"], kind="stable")
 
@@ -200,8 +199,13 @@ def _tempered(method: str) -> bool:
 
 def _names(rows: pd.DataFrame) -> pd.Series:
     """One name a configuration: "dual_softmax|inductive|0.01"."""
-    heat = rows["temperature"].map(lambda t: "" if pd.isna(t) else f"{t:g}")
-    return rows["method"] + "|" + rows["bank"] + "|" + heat
+    return rows["method"] + "|" + rows["bank"] + "|" + _written(rows["temperature"])
+
+
+def _written(temperatures: pd.Series, before: str = "") -> pd.Series:
+    """Each temperature as text after `before`, "" where there is none."""
+    names = {t: f"{before}{t:g}" for t in temperatures.dropna().unique()}
+    return pd.Series([names.get(t, "") for t in temperatures], temperatures.index, dtype=str)
 
 
 def _hubs(found: Findings) -> pd.DataFrame:

@@ -75,11 +75,11 @@ def score(
     configurations share the resamples, so their differences are paired.
     """
     wide = rows.groupby(["query", by], sort=True)[list(metrics)].mean().unstack(by)
-    groups = rows.drop_duplicates("query").set_index("query")["group"].loc[wide.index]
+    groups = rows[["query", "group"]].drop_duplicates("query").set_index("query")["group"]
     values = wide.to_numpy(float)
     known = ~np.isnan(values)
     both = np.hstack([np.where(known, values, 0.0), known])
-    sums = resampled_sums(both, groups.to_numpy(), n, _seed(rows))
+    sums = resampled_sums(both, groups.loc[wide.index].to_numpy(), n, _seed(rows))
     width = values.shape[1]
     means = both[:, :width].sum(0) / known.sum(0)
     draws = pd.DataFrame(sums[:, :width] / sums[:, width:], columns=wide.columns)

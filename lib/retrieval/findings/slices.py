@@ -119,7 +119,8 @@ def ceilings(found: Findings, root: Path) -> pd.DataFrame:
     sets = card.get("sets", {}) if card else {}
     candidates, rows = found.candidates(), []
     candidates = candidates[candidates["split"] == "test"]
-    for name in [name for name in sets if name in set(candidates["set"])]:
+    scored = set(candidates["set"].unique())
+    for name in [name for name in sets if name in scored]:
         mine = candidates[candidates["set"] == name]
         # On a set that no model was tuned on, every model of another source may be the best.
         mine = mine.assign(name=mine["system"].map(label) + mine["tuned"].map(_tuned_on))
