@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ class _Memo:
         if file.is_file():
             return torch.from_numpy(np.load(file))
         made = self.trunk(batch)
-        part = file.with_name(f".{file.name}.{os.getpid()}.part.npy")
+        part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.part.npy")
         np.save(part, made.numpy())
         os.replace(part, file)
         return made

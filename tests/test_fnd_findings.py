@@ -54,6 +54,18 @@ def test_metrics_are_those_of_scikit_learn_with_ties():
         assert made[name][0] == pytest.approx(value), name
 
 
+@pytest.mark.parametrize("digits", [1, 2, 9])  # many ties, some, none
+@pytest.mark.parametrize("positives", [0, 0.4, 1])
+def test_weights_by_score_are_those_of_the_plain_sum(digits, positives):
+    rng = np.random.default_rng(1)
+    y, score = (rng.random(200) < positives).astype(int), rng.random(200).round(digits)
+    weights = metrics.row_weights(np.arange(200) // 2, 5)
+    made = metrics._by_score(y, score, weights)
+    for part, side in zip(made, (1, 0), strict=True):
+        plain = [weights[:, (score == value) & (y == side)].sum(1) for value in np.unique(score)]
+        assert np.array_equal(part, np.column_stack(plain))
+
+
 def test_weighted_rows_are_repeated_rows():
     y, score = drawn(120)
     weights = metrics.row_weights(np.arange(120) // 3, 4, seed=2)

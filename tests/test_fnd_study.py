@@ -1,5 +1,6 @@
 """The study's runs: what is trained, on which rows, and that a killed one goes on."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,9 @@ import pandas as pd
 import pytest
 from fnd_world import make_inputs
 
-from lib.fnd import FILES, OUTLET, PERTURB, STORY, findings, study
-from lib.fnd.study import FndStudy, runs
+from lib.fnd import FILES, OUTLET, PERTURB, STORY, findings, study, training
+from lib.fnd.model.settings import Override
+from lib.fnd.study import FndStudy, runs, search
 from lib.fnd.systems import SYSTEMS
 from lib.fnd.training import FndClipTraining
 from lib.training import TrainSettings
@@ -42,7 +44,7 @@ def made(inputs, tmp_path_factory):
 
 def test_runs_are_seeds_protocols_and_shares():
     systems = [SYSTEMS[name] for name in NAMES]
-    names = [one.name for one in runs.planned(systems, SETTINGS, PLAN)]
+    names = [one.name for one in runs.planned(systems, SETTINGS, PLAN, {})]
     assert len(names) == len(set(names))
     assert "outlet-majority-0" in names  # trivial rules stand in every protocol
     assert "story-majority-1" not in names  # and need one seed
@@ -95,6 +97,77 @@ def test_a_killed_study_goes_on(made, inputs, monkeypatch):
         run(inputs, folder, other)
 
 
+def test_weights_that_were_removed_are_made_again(inputs, tmp_path):
+    settings = replace(SETTINGS, systems=("fnd_clip",), seeds=(0,), protocols=(STORY,))
+    first, _ = run(inputs, tmp_path, settings)
+    shutil.rmtree(tmp_path / "models")
+    again, _ = run(inputs, tmp_path, settings)
+    assert (tmp_path / "models" / "fnd_clip" / "seed0").is_dir()
+    pd.testing.assert_frame_equal(first.predictions, again.predictions)
+
+
+def test_every_network_without_a_rate_of_its_own_tries_the_same_rates():
+    systems = [SYSTEMS[name] for name in NAMES]
+    settings = replace(SETTINGS, rates=(1e-4, 1e-2), own=(Override("image_only", lr=5e-3),))
+    tried = [(one.system.name, one.lr, one.seed) for one in search.candidates(systems, settings)]
+    assert tried == [(name, rate, 0) for name in ("text_only", "fnd_clip") for rate in (1e-4, 1e-2)]
+
+
+def test_the_best_rate_on_validation_is_chosen_and_of_equals_the_smaller():
+    def tried(name, lr, *scores):  # one score a member and epoch
+        rows = [(member, score) for member, own in enumerate(scores) for score in own]
+        history = pd.DataFrame(rows, columns=["member", "validation"])
+        return runs.Run(SYSTEMS[name], STORY, 0, lr=lr), {"histories": history}
+
+    table = search.choose([
+        tried("text_only", 1e-2, [0.6, 0.7, 0.5]), tried("text_only", 1e-3, [0.7]),
+        tried("gated_interaction", 1e-3, [0.9], [0.5]),
+        tried("gated_interaction", 1e-2, [0.7], [0.8]),
+    ])  # fmt: skip
+    assert table["validation"].tolist() == pytest.approx([0.7, 0.7, 0.7, 0.75])
+    assert search.rates(table) == {"text_only": 1e-3, "gated_interaction": 1e-2}
+
+
+def test_the_chosen_rate_trains_every_run_and_test_labels_do_not_choose(inputs, tmp_path):
+    settings = replace(SETTINGS, systems=("text_only",), seeds=(0, 1), rates=(1e-5, 1e-2))
+    found, cache = run(inputs, tmp_path / "a", settings)
+    [chosen] = found.search.query("chosen")["lr"]
+    rate = f"-lr{chosen:g}"
+    again, _ = run(
+        inputs, tmp_path / "b", replace(settings, rates=(), train=replace(TRAIN, lr_new=chosen))
+    )
+    pd.testing.assert_frame_equal(found.predictions, again.predictions)
+    assert again.search.empty
+    assert {one.name for one in cache.folder.iterdir() if one.name.startswith("outlet")} == {
+        f"outlet-text_only-{seed}{rate}" for seed in (0, 1)
+    }
+    label = inputs["label"].copy()
+    label[inputs.rows("test")] = 1 - label[inputs.rows("test")]
+    flipped = replace(inputs, columns=dict(inputs.columns) | {"label": label})
+    other, _ = run(flipped, tmp_path / "c", settings)
+    pd.testing.assert_frame_equal(found.search, other.search)
+
+
+def test_only_the_chosen_rate_leaves_weights(inputs, tmp_path):
+    settings = replace(SETTINGS, systems=("fnd_clip",), seeds=(0,), rates=(1e-5, 1e-2))
+    found, _ = run(inputs, tmp_path, replace(settings, protocols=(STORY,)))
+    loaded = training.load(tmp_path / "models" / "fnd_clip" / "seed0", inputs)
+    rows = inputs.rows("test")
+    table = found.predictions.query("split == 'test' and variant == ''").set_index("id")["score"]
+    scores = loaded.predict(inputs, rows).score
+    np.testing.assert_allclose(table[inputs["id"][rows]], scores, atol=1e-6)
+
+
+def test_processes_do_not_change_a_byte(inputs, tmp_path):
+    settings = replace(SETTINGS, systems=("text_only", "fnd_clip"), seeds=(0,), protocols=(STORY,))
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        study.write(run(inputs, folder, settings, replace(PLAN, workers=workers))[0], folder)
+    for name in FILES:
+        first, second = (tmp_path / side / f"{name}.parquet" for side in "12")
+        assert first.read_bytes() == second.read_bytes()
+
+
 def test_same_study_same_bytes(made, tmp_path):
     study.write(made[0], tmp_path / "a")
     study.write(made[0], tmp_path / "b")
@@ -142,6 +215,7 @@ def test_systems_without_their_arrays_are_skipped_and_named(inputs, tmp_path):
     [
         ({"swaps": ("text_swapped",)}, "swaps: 'text_swapped' is none of"),
         ({"shares": (0.5, 1.0)}, "shares: must be between 0 and 1"),
+        ({"workers": 0}, "workers: must be at least 1, got 0"),
         ({"keep": ("majority",)}, "keep: 'majority' is a baseline"),
         ({"learning_systems": ("gpt",)}, "learning_systems: 'gpt' is no system"),
     ],

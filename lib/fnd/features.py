@@ -32,7 +32,10 @@ from lib.fnd.towers.perturbing import IMAGE_KINDS, TEXT_KINDS, perturb_image, pe
 from lib.fnd.towers.store import MANIFEST, PERTURBED, Arrays, fill, publish
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
+from lib.trunks import remembered
 
+PART = 32  # perturbed articles written at once
+REMEMBER = 512  # MB of trunks' vectors kept for the next CLIP of the same trunks
 Tower = texts.LoadedText | images.LoadedImage
 
 
@@ -114,11 +117,7 @@ def make_features(
     (scratch / PERTURBED).mkdir(exist_ok=True)
     np.save(scratch / PERTURBED / "rows.npy", rows)
     part = table.iloc[rows].reset_index(drop=True)
-    clips = {
-        one.name: load_encoder(one.model, one.pretrained, settings.device, settings.precision)
-        for one in settings.clip
-        if manifest["perturbed"]
-    }
+    clips = {one.name: _clip(one, settings) for one in settings.clip if manifest["perturbed"]}
     for kind in manifest["perturbed"]:
         _perturb(scratch / PERTURBED / kind, kind, part, root, settings, towers, clips)
     publish(scratch, out, manifest)
@@ -191,6 +190,12 @@ def _computing(
     )
 
 
+def _clip(one: ClipModel, settings: FeatureSettings) -> Encoder:
+    """Load a CLIP for inference; another one of the same trunks computes their vectors once."""
+    encoder = load_encoder(one.model, one.pretrained, settings.device, settings.precision)
+    return replace(encoder, model=remembered(folded(encoder.model), REMEMBER))
+
+
 def _perturb(
     folder: Path,
     kind: str,
@@ -212,39 +217,45 @@ def _perturb(
     def change(picture: Image.Image) -> Image.Image:
         return perturb_image(picture, kind)
 
-    for name, tower in towers.items():
-        if isinstance(tower, images.LoadedImage) == pictures:
-            made = _computing(tower, table, root, settings, change)(slice(None))
-            _save(folder / name, made)
+    jobs = {
+        name: _computing(tower, table, root, settings, change)
+        for name, tower in towers.items()
+        if isinstance(tower, images.LoadedImage) == pictures
+    }
     for name, encoder in clips.items():
-        if pictures:
-            made = _clip_images(encoder, table, root, change)
-        else:
-            made = {"text": encode_texts(encoder, table["text"].tolist(), settings.text_batch)}
-        _save(folder / "clip" / name, made)
+        job = (
+            _clip_images(encoder, table, root, change) if pictures else _clip_texts(encoder, table)
+        )
+        jobs[f"clip/{name}"] = job
+    workers = settings.workers or os.cpu_count() or 1
+    for name, compute in jobs.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        fill(folder / name, len(table), compute, PART, workers, f"{kind} {name}", settings.device)
 
 
 def _clip_images(
     encoder: Encoder, table: pd.DataFrame, root: Path, change: Callable[[Any], Any]
-) -> Arrays:
-    """Return CLIP's features of changed pictures; NaN where there is none that can be read."""
-    out = np.full((len(table), encoder.dim), np.nan, np.float16)
-    encoder = replace(encoder, model=folded(encoder.model))
-    for row, name in enumerate(table["image"]):
-        if name and (root / name).is_file():
-            try:
-                picture = load_rgb(root / name)
-            except ImageError:  # reported by the data stage and by lib.embed
-                continue
-            out[row] = encode_pixels(encoder, encoder.preprocess(change(picture))[None])[0]
-    return {"image": out}
+) -> Callable[[slice], Arrays]:
+    """Return what computes CLIP's features of changed pictures; NaN where none can be read."""
+
+    def compute(rows: slice) -> Arrays:
+        names = table["image"].iloc[rows].tolist()
+        out = np.full((len(names), encoder.dim), np.nan, np.float16)
+        for row, name in enumerate(names):
+            if name and (root / name).is_file():
+                try:
+                    picture = load_rgb(root / name)
+                except ImageError:  # reported by the data stage and by lib.embed
+                    continue
+                out[row] = encode_pixels(encoder, encoder.preprocess(change(picture))[None])[0]
+        return {"image": out}
+
+    return compute
 
 
-def _save(folder: Path, arrays: Arrays) -> None:
-    """Write arrays as <folder>/<name>.npy."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+def _clip_texts(encoder: Encoder, table: pd.DataFrame) -> Callable[[slice], Arrays]:
+    """Return what computes CLIP's features of texts."""
+    return lambda rows: {"text": encode_texts(encoder, table["text"].iloc[rows].tolist(), PART)}
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -123,8 +123,8 @@ def _fnd_clip() -> list[System]:
         ),
         *(
             replace(
-                paper, name=f"fnd_clip_no_{what}", title=f"FND-CLIP without {what}",
-                parent="fnd_clip", **changes,
+                paper, name=f"fnd_clip_no_{what}", parent="fnd_clip",
+                title=f"FND-CLIP without {what.replace('clip', 'CLIP')}", **changes,
             )
             for what, changes in without.items()
         ),

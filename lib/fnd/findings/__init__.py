@@ -44,6 +44,7 @@ class Findings:
     histories: pd.DataFrame  # one row an epoch
     systems: pd.DataFrame  # system, title, family, uses, parent, stand_ins
     leakage: pd.DataFrame  # what lib.fnd.leakage reported before training
+    search: pd.DataFrame  # learning rates tried on validation: system, lr, validation, chosen
     pairs: pd.DataFrame
     dataset: str = "nmb"
     sample: bool = True
@@ -82,12 +83,12 @@ class Findings:
     @cached_property
     def protocols(self) -> list[str]:
         """Protocols that were run, the story split first."""
-        found = set(self.predictions["protocol"])
+        found = set(self.predictions["protocol"].unique())
         return [name for name in PROTOCOLS if name in found]
 
     def names(self, protocol: str = STORY) -> list[str]:
         """Return the systems of a protocol in the order of the systems' table."""
-        found = set(self.rows(protocol)["system"])
+        found = set(self.rows(protocol)["system"].unique())
         return [name for name in self.systems["system"] if name in found]
 
     def variants(self, kind: str) -> list[str]:

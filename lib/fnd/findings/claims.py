@@ -49,7 +49,7 @@ def claims(found: Findings) -> list[Claim]:
         Claim("FND-CLIP", "it beats SpotFake", FND_CLIP, ("spotfake",)),
         Claim("SpotFake+", "whole articles by sentences beat SpotFake", "spotfake_plus",
               ("spotfake",)),
-        Claim("MUSE", "similarity alone is not enough: FND-CLIP beats it", FND_CLIP,
+        Claim("FND-CLIP", "it beats CLIP's similarity alone (against MUSE)", FND_CLIP,
               ("similarity_forest", "similarity_logistic")),
         Claim("ours", "text and picture together beat either alone", OURS, (TEXT, IMAGE)),
         Claim("ours", "it beats FND-CLIP", OURS, (FND_CLIP,)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lib.stats import wilson
+from lib.stats import cluster_counts, wilson
 
 BINS = 10  # of the expected calibration error
 COUNTED = ("accuracy", "precision", "recall", "f1", "macro_f1")  # need a threshold
@@ -20,9 +20,8 @@ METRICS = (*COUNTED, "auc", "ap", "ece")
 def row_weights(groups: np.ndarray, n: int, seed: int = 0) -> np.ndarray:
     """Return (n, rows) float32 counts of each row in n bootstrap samples of whole groups."""
     codes = np.unique(groups, return_inverse=True)[1]
-    k = int(codes.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(k, np.full(k, 1 / k), size=n)
-    return drawn.astype(np.float32)[:, codes]
+    blocks = cluster_counts(int(codes.max()) + 1, n, seed)
+    return np.concatenate([counts[:, codes].astype(np.float32) for counts in blocks])
 
 
 def ones(rows: int) -> np.ndarray:
@@ -76,10 +75,16 @@ def _by_score(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weights of positives and of negatives (b, distinct scores), lowest score first."""
     order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    sorted_weights, truth = weights[:, order].astype(float), y[order].astype(float)
-    parts = (sorted_weights * truth, sorted_weights * (1 - truth))
-    return tuple(np.add.reduceat(part, starts, axis=1) for part in parts)
+    place = np.cumsum(np.r_[0, np.diff(score[order]) > 0])  # of each score among the distinct ones
+    parts = []
+    for side in (y[order] == 1, y[order] == 0):
+        # Each class is taken by itself: half the columns to gather, and few ties to add up.
+        mine, rows = place[side], weights[:, order[side]]
+        starts = np.flatnonzero(np.diff(mine, prepend=-1))
+        part = np.zeros((len(weights), place[-1] + 1))
+        part[:, mine[starts]] = np.add.reduceat(rows, starts, axis=1, dtype=float)
+        parts.append(part)
+    return tuple(parts)
 
 
 def ece(y: np.ndarray, score: np.ndarray, weights: np.ndarray, bins: int = BINS) -> np.ndarray:

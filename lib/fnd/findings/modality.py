@@ -24,7 +24,7 @@ from lib.stats import bootstrap_ci, holm
 WEIGHTS = ("text", "image", "mixed")
 EXAMPLES = (  # kinds of disagreement: who is right, who is wrong
     ("both modalities needed", (FND_CLIP, OURS), (TEXT, IMAGE)),
-    ("text alone is right", (TEXT,), (FND_CLIP, OURS)),
+    ("text alone is right", (TEXT,), (IMAGE, FND_CLIP, OURS)),
     ("ours alone is right", (OURS,), (TEXT, IMAGE, FND_CLIP)),
     ("nobody is right", (), (TEXT, IMAGE, FND_CLIP, OURS)),
 )

@@ -122,8 +122,8 @@ def protocols(found: Findings) -> pd.DataFrame:
 
     Only systems that ran in every protocol; prevalence differs between the two test sets.
     """
-    shared = [name for name in found.names() if all(
-        name in found.names(protocol) for protocol in found.protocols)]  # fmt: skip
+    run = [set(found.names(protocol)) for protocol in found.protocols]
+    shared = [name for name in found.names() if all(name in names for names in run)]
     rows = []
     for protocol in found.protocols:
         board = found.board(protocol)
@@ -166,3 +166,19 @@ def paper_against_ours(found: Findings) -> pd.DataFrame:
             result[[f"ours_{column}", f"ours_{column}_low", f"ours_{column}_high"]] = np.nan
     shares = [board.prevalence if title else np.nan for title in titles]
     return pd.concat([made, result], axis=1).assign(ours=titles, ours_prevalence=shares)
+
+
+def searched(found: Findings) -> pd.DataFrame:
+    """Return one row a network: title, its validation score by learning rate, the chosen rate.
+
+    Empty where no rates were searched.
+    """
+    table = found.search
+    if table.empty:
+        return pd.DataFrame(columns=["title", "chosen"])
+    wide = table.pivot(index="system", columns="lr", values="validation")
+    wide.columns = [f"{rate:g}" for rate in wide.columns]
+    chosen = table[table["chosen"]].set_index("system")["lr"].map("{:g}".format)
+    wide = wide.reindex([name for name in found.systems["system"] if name in wide.index])
+    wide.insert(0, "title", [found.title(name) for name in wide.index])
+    return wide.assign(chosen=chosen).reset_index(drop=True)

@@ -43,7 +43,8 @@ class FndClipTraining:
     tuned: tuple[str, ...] = ()  # systems whose towers' last blocks learn too, as published
     checkpoints: bool = False  # a file an epoch; without, a killed run begins again
     train: TrainSettings = field(default_factory=TrainSettings)
-    own: tuple[Override, ...] = ()  # where a system differs
+    rates: tuple[float, ...] = ()  # learning rates of the head that are tried; (): lr_new alone
+    own: tuple[Override, ...] = ()  # where a system differs; a rate given here is not searched
 
     def validate(self) -> None:
         """Raise ValueError("key: why") for a value out of range."""
@@ -63,6 +64,8 @@ class FndClipTraining:
             raise ValueError("seeds: name at least one; clips: one or two")
         if min(self.batch, self.members) < 1:
             raise ValueError(f"batch: must be at least 1, got {self.batch}; members {self.members}")
+        if not all(0 < rate <= 1 for rate in self.rates):
+            raise ValueError(f"rates: must be above 0 and at most 1, got {list(self.rates)}")
         self.train.validate()
 
 

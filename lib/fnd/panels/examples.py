@@ -29,7 +29,9 @@ def sheet(
     for row in picked.to_dict("records"):
         images.append(load_rgb(root / pairs.at[row["id"], "image"]))
         said = ", ".join(
-            f"{SHORT[name].removesuffix(' alone')} {row[name]:.2f}" for name in SHORT if name in row
+            f"{SHORT[name].removesuffix(' alone')}\N{NO-BREAK SPACE}{row[name]:.2f}"
+            for name in SHORT
+            if name in row
         )
         kind = f"{row['example']}; {CLASSES[row['y_true']]}"
         captions.append(f"{kind}\n{said}\n{_cut(pairs.at[row['id'], 'text'])}")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from lib import figures
 from lib.fnd.findings import PROTOCOLS
@@ -31,6 +32,7 @@ def overview(table: pd.DataFrame, ceiling: float = np.nan) -> Figure:
         ax.hlines(y, low, high, color=colors, linewidth=2.2, alpha=0.5)
         ax.scatter(table[name], y, color=colors, s=34, zorder=3)
         ax.set(xlabel=f"{words} on test, 95 % interval", ylim=(-0.6, len(table) - 0.4))
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.grid(axis="y", visible=False)
     axes[0].set_yticks(y, table["title"])
     axes[1].axvline(0.5, color=figures.MUTED, linewidth=1, linestyle=":")

@@ -28,10 +28,13 @@ def trade(table: pd.DataFrame, marks: dict[str, dict[str, float]]) -> Figure:
         ax.set_ylim(0, 1.02)
         for name, color in LINES.items():
             ax.plot(part["threshold"], _known(part, name), color=color, label=WORDS[name])
-        for name, value in marks.get(system, {}).items():
+        named = sorted(marks.get(system, {}).items(), key=lambda mark: mark[1])
+        for place, (name, value) in enumerate(named):  # the first is named on its left
             ax.axvline(value, color=figures.MUTED, linewidth=1, linestyle=":")
-            ax.annotate(name, (value, 1.0), xytext=(2, 0), textcoords="offset points",
-                        fontsize=7.5, color=figures.MUTED, va="top", rotation=90)  # fmt: skip
+            left = place == 0 and len(named) > 1
+            ax.annotate(name, (value, 1.0), xytext=(-3 if left else 3, 0), va="top", rotation=90,
+                        textcoords="offset points", ha="right" if left else "left",
+                        fontsize=7.5, color=figures.MUTED)  # fmt: skip
         ax.set(title=SHORT.get(system, part["title"].iloc[0]), xlabel="threshold", xlim=(0, 1))
         if number == 0:
             ax.legend(fontsize=8, loc="lower left")
@@ -100,9 +103,10 @@ def reliability(table: pd.DataFrame) -> Figure:
     fig, axes = grid(len(systems), (3.1, 3.3))
     for ax, system in zip(axes, systems, strict=True):
         part = table[table["system"] == system]
-        title = SHORT.get(system, part["title"].iloc[0])
+        title = f"{SHORT.get(system, part['title'].iloc[0])}, ECE {part['ece'].iloc[0]:.3f}"
         figures.reliability(ax, part, title, COLORS.get(system, figures.PALETTE["blue"]))
-        ax.text(0.97, 0.04, f"ECE {part['ece'].iloc[0]:.3f}", ha="right", fontsize=9)
+        for dots in ax.collections:
+            dots.set_clip_on(False)  # a bin's dot may lie at the edge
         ax.set_xlabel("mean P(Likely)")
     axes[0].set_ylabel("share Likely")
     fig.get_layout_engine().set(h_pad=0.15)  # square axes leave too little room for titles

@@ -16,7 +16,7 @@ from pyarrow import parquet
 
 from lib.fnd import FILES
 from lib.fnd.inputs import Inputs
-from lib.fnd.study import runs
+from lib.fnd.study import runs, team
 from lib.fnd.study.plan import FndStudy
 from lib.fnd.study.runs import history_summary
 from lib.fnd.systems import System, find
@@ -34,6 +34,7 @@ class Study:
     histories: pd.DataFrame
     systems: pd.DataFrame
     leakage: pd.DataFrame
+    search: pd.DataFrame
     skipped: dict[str, str]  # system -> arrays that it needs and that are not there
 
 
@@ -54,7 +55,8 @@ def run(
     systems = find(settings.systems)
     lacking = {system.name: inputs.lacks(system) for system in systems}
     able = [system for system in systems if not lacking[system.name]]
-    made = runs.all_runs(inputs, able, settings, plan, cache, models)
+    work = team.Work(inputs, settings, plan, cache, models)
+    made, searched = team.all_runs(work, able)
     parts = {name: [one[name] for one in made if len(one[name])] for name in runs.TABLES}
     tables = {
         name: pd.concat(part, ignore_index=True)
@@ -63,7 +65,8 @@ def run(
         for name, part in parts.items()
     }
     skipped = {name: why for name, why in lacking.items() if why}
-    return Study(**tables, systems=table_of(able, inputs), leakage=leakage, skipped=skipped)
+    about = {"systems": table_of(able, inputs), "leakage": leakage, "search": searched}
+    return Study(**tables, **about, skipped=skipped)
 
 
 def table_of(systems: list[System], inputs: Inputs) -> pd.DataFrame:

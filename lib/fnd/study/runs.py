@@ -11,11 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from lib.fingerprint import fingerprint
 from lib.fnd import OUTLET, PERTURB, SHARE, STORY, SWAP
-from lib.fnd.inputs import PROTOCOLS, Inputs
+from lib.fnd.inputs import Inputs
 from lib.fnd.study.plan import FndStudy
 from lib.fnd.systems import System
 from lib.fnd.training import Fitted, FndClipTraining, Scores, run
@@ -39,12 +38,14 @@ class Run:
     protocol: str
     seed: int
     share: float = 1.0
+    lr: float | None = None  # of the head; None: that of the settings
 
     @property
     def name(self) -> str:
         """Name for people and files."""
         part = f"-{self.share:g}" if self.share < 1 else ""
-        return f"{self.protocol}-{self.system.name}-{self.seed}{part}"
+        rate = f"-lr{self.lr:g}" if self.lr is not None else ""
+        return f"{self.protocol}-{self.system.name}-{self.seed}{part}{rate}"
 
 
 class Cache:
@@ -58,11 +59,13 @@ class Cache:
         digest.update(repr(settings).encode())
         self.folder = folder / digest.hexdigest()[:16]
 
-    def read(self, wanted: Run) -> Tables | None:
-        """Return the tables of a run, or None where it has not been finished."""
+    def __contains__(self, wanted: Run) -> bool:
+        """Whether a run has been finished."""
+        return (self.folder / wanted.name).is_dir()
+
+    def read(self, wanted: Run) -> Tables:
+        """Return the tables of a finished run."""
         folder = self.folder / wanted.name
-        if not folder.is_dir():
-            return None
         return {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
 
     def keep(self, made: Run, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -71,6 +74,7 @@ class Cache:
         part.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             tables[name].to_parquet(part / f"{name}.parquet")
+        shutil.rmtree(self.folder / made.name, ignore_errors=True)  # its weights were removed
         os.replace(part, self.folder / made.name)
 
     def checkpoint(self, wanted: Run) -> Path:
@@ -83,43 +87,25 @@ class Cache:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def planned(systems: list[System], settings: FndClipTraining, plan: FndStudy) -> Iterator[Run]:
-    """Yield the runs of a study: story split, outlets held out, learning curves."""
-    for system in systems:
-        seeds = settings.seeds if system.seeded else settings.seeds[:1]
-        for seed in seeds:
-            yield Run(system, STORY, seed)
-            outlets = system.kind == "baseline" or system.name in settings.outlet_systems
-            if OUTLET in settings.protocols and outlets:
-                yield Run(system, OUTLET, seed)
-            if system.name in plan.learning_systems:
-                yield from (Run(system, STORY, seed, share) for share in plan.shares)
-
-
-def all_runs(
-    inputs: Inputs,
+def planned(
     systems: list[System],
     settings: FndClipTraining,
     plan: FndStudy,
-    cache: Cache,
-    models: Path,
-) -> list[Tables]:
-    """Return the tables of every run; those in the cache are not made again."""
-    todo = list(planned(systems, settings, plan))
-    outlets = OUTLET in settings.protocols and PROTOCOLS[OUTLET] in inputs.columns
-    todo = [one for one in todo if one.protocol == STORY or outlets]
-    changed = Changed(inputs, plan)
-    made = []
-    for one in (bar := tqdm(todo, desc="systems", unit="run")):
-        bar.set_postfix_str(one.name)
-        kept = one.system.name in plan.keep and one.protocol == STORY and one.share == 1
-        where = models / one.system.name / f"seed{one.seed}" if kept else None
-        tables = cache.read(one) if where is None or where.is_dir() else None
-        if tables is None:
-            tables = make(one, inputs, settings, changed, cache.checkpoint(one), where)
-            cache.keep(one, tables)
-        made.append(tables)
-    return made
+    rates: Mapping[str, float],
+) -> Iterator[Run]:
+    """Yield the runs of a study: story split, outlets held out, learning curves.
+
+    rates: learning rate of each network that was searched.
+    """
+    for system in systems:
+        seeds, lr = settings.seeds if system.seeded else settings.seeds[:1], rates.get(system.name)
+        for seed in seeds:
+            yield Run(system, STORY, seed, lr=lr)
+            outlets = system.kind == "baseline" or system.name in settings.outlet_systems
+            if OUTLET in settings.protocols and outlets:
+                yield Run(system, OUTLET, seed, lr=lr)
+            if system.name in plan.learning_systems:
+                yield from (Run(system, STORY, seed, share, lr) for share in plan.shares)
 
 
 def make(
@@ -132,6 +118,8 @@ def make(
 ) -> Tables:
     """Train and score one run; model: folder that its weights are saved in."""
     part = inputs if one.share == 1 else less(inputs, one.share, one.seed)
+    if one.lr is not None:
+        settings = replace(settings, train=replace(settings.train, lr_new=one.lr))
     fitted = run(one.system, part, one.seed, settings, one.protocol, checkpoint)
     variant = f"{SHARE}{one.share:g}" if one.share < 1 else ""
     rows = {split: inputs.rows(split, one.protocol) for split in SCORED}

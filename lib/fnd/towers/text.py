@@ -212,7 +212,6 @@ def encode(
         if summed:
             last = out.hidden_states[-1].float().cpu().numpy()
             for place, row in enumerate(rows):
-                wanted = (segments[row] >= 0) & (segments[row] < summed)
-                tokens = last[place, : len(wanted)][wanted]
-                np.add.at(sums[row], segments[row][wanted], tokens)
+                of_each = np.arange(summed)[:, None] == segments[row]  # (S, tokens)
+                sums[row] = of_each.astype(np.float32) @ last[place, : len(segments[row])]
     return Encoded(layers, states, sums)
