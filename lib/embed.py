@@ -46,13 +46,7 @@ from lib.embeddings import (
     read_progress,
     record_block,
 )
-from lib.encoders import (
-    Encoder,
-    encode_pixels,
-    encode_texts,
-    load_encoder,
-    one_thread_each,
-)
+from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder, one_thread_each
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
 from lib.trunks import remembered
@@ -281,10 +275,13 @@ def main(argv: list[str] | None = None) -> None:
     for name in ("config", "pairs", "root", "encoder", "out"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--pretrained", help="tag of the weights; none for local-dir:<folder>")
+    parser.add_argument("--resize", help="squash, shortest or longest; none: the encoder's own way")
     args = parser.parse_args(argv)
     try:
         settings = params.load(args.config, "embed", EmbedSettings)
-        encoder = load_encoder(args.encoder, args.pretrained, settings.device, settings.precision)
+        encoder = load_encoder(
+            args.encoder, args.pretrained, settings.device, settings.precision, args.resize
+        )
         with run_record(record_path(args.out), "embed", vars(args) | asdict(settings)):
             made = embed_pairs(args.pairs, args.root, encoder, args.out, settings)
     except (RuntimeError, ValueError) as error:

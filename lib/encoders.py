@@ -31,6 +31,8 @@ from safetensors import SafetensorError, safe_open
 from lib import paths
 from lib.checkpoints import CONFIG, LOCAL, RECORD, built, file_digest, state_digest
 
+RESIZES = ("shortest", "longest", "squash")  # open_clip's ways to its input size
+
 
 class EncoderError(RuntimeError):
     """A model cannot be loaded as it was trained; the message is one line and names the cause."""
@@ -55,24 +57,29 @@ class Encoder:
 
 
 def load_encoder(
-    name: str, pretrained: str | None = None, device: str = "cpu", precision: str = "fp32"
-) -> Encoder:
+    name: str, pretrained: str | None = None, device: str = "cpu", precision: str = "fp32",
+    resize: str | None = None,
+) -> Encoder:  # fmt: skip
     """Load an open_clip model by name + tag, by `hf-hub:` or by `local-dir:<folder>`.
 
     A relative folder is taken from the repository root. `precision` is one of open_clip's
-    (fp32, bf16, fp16, amp, amp_bf16, pure_*). Raises EncoderError where the model would not be
-    the one that was trained.
+    (fp32, bf16, fp16, amp, amp_bf16, pure_*). `resize` replaces the model's own way to bring a
+    picture to its input size: shortest (shorter side, then the middle is cut out), longest (and
+    a border) or squash (both sides, whatever the shape). Raises EncoderError where the model
+    would not be the one that was trained.
     """
+    if resize is not None and resize not in RESIZES:
+        raise EncoderError(f"resize: must be one of {', '.join(RESIZES)}, not {resize!r}")
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise EncoderError(f"device {device!r} was asked for, but torch finds no CUDA device here")
     if name.startswith(LOCAL):
         if pretrained is not None:
             raise EncoderError(f"{name}: holds its own weights, yet pretrained={pretrained!r}")
-        return _load_local(name, device, precision)
+        return _load_local(name, device, precision, resize)
     definition = name if name.startswith("hf-hub:") else _definition(name, pretrained)
     with _traps(name):
         model, _, preprocess = open_clip.create_model_and_transforms(
-            definition, pretrained, device=device, precision=precision
+            definition, pretrained, device=device, precision=precision, image_resize_mode=resize
         )
         tokenizer = open_clip.get_tokenizer(definition)
     info = {"name": name, "pretrained": pretrained, "definition": definition}
@@ -133,7 +140,7 @@ def encode_texts(encoder: Encoder, texts: Sequence[str], batch: int = 256) -> np
     return out
 
 
-def _load_local(name: str, device: str, precision: str) -> Encoder:
+def _load_local(name: str, device: str, precision: str, resize: str | None) -> Encoder:
     """Load a `local-dir:` folder after checking that it is whole, and against its record."""
     folder = paths.resolve(name.removeprefix(LOCAL))
     name = f"{LOCAL}{paths.relative(folder)}"
@@ -153,10 +160,13 @@ def _load_local(name: str, device: str, precision: str) -> Encoder:
         text_cfg |= {"hf_model_name": str(folder / local_text), "hf_model_pretrained": False}
     with _traps(name), _hub_offline():
         model, _, preprocess = open_clip.create_model_and_transforms(
-            f"{LOCAL}{folder}", text_cfg=text_cfg, device=device, precision=precision
-        )
+            f"{LOCAL}{folder}", text_cfg=text_cfg, device=device, precision=precision,
+            image_resize_mode=resize,
+        )  # fmt: skip
         tokenizer = open_clip.get_tokenizer(f"{LOCAL}{folder}")
     made = built(model, tokenizer)
+    if record and resize is not None:  # asked for, so no mistake
+        record["preprocess"] = record.get("preprocess", {}) | {"resize_mode": resize}
     for key in made if record else ():
         if made[key] != record.get(key):
             raise EncoderError(

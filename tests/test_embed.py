@@ -166,6 +166,21 @@ def test_sigkill_in_the_middle_redoes_no_finished_block(corpus, encoder):
         assert (corpus / "whole" / name).read_bytes() == (corpus / "killed" / name).read_bytes()
 
 
+def test_the_command_line_takes_a_way_to_resize(corpus, encoder, capsys):
+    (corpus / "params.yaml").write_text("embed: {}\n")
+    arguments = ["--config", str(corpus / "params.yaml"), "--pairs", str(corpus / "pairs.parquet"),
+                 "--root", str(corpus), "--encoder", encoder.info["name"]]  # fmt: skip
+    embed.main([*arguments, "--out", str(corpus / "own")])
+    embed.main([*arguments, "--out", str(corpus / "whole"), "--resize", "squash"])
+    own, whole = (read_embeddings(corpus / n, corpus / "pairs.parquet") for n in ("own", "whole"))
+    assert own.manifest["encoder"] == encoder.info
+    assert whole.manifest["encoder"]["preprocess"]["resize_mode"] == "squash"
+    assert (np.asarray(own.image)[:5] != np.asarray(whole.image)[:5]).any(axis=1).all()
+    np.testing.assert_array_equal(own.text, whole.text)
+    with pytest.raises(SystemExit, match="^resize: must be one of"):
+        embed.main([*arguments, "--out", str(corpus / "none"), "--resize", "stretch"])
+
+
 def test_a_half_written_progress_line_does_not_count(tmp_path):
     from lib.embeddings import open_arrays, read_progress, record_block
 

@@ -152,6 +152,34 @@ def test_weights_digest_is_in_the_info(tiny):
     assert info["preprocess"]["size"] == [32, 32]
 
 
+def test_a_tall_picture_is_squashed_where_that_is_asked(tiny):
+    tall = Image.new("RGB", (32, 128))
+    tall.paste("white", (0, 0, 32, 16))  # lettering at the upper edge
+    own = load_encoder(f"local-dir:{tiny}")
+    squashing = load_encoder(f"local-dir:{tiny}", resize="squash")
+    seen, whole = own.preprocess(tall), squashing.preprocess(tall)
+    assert (seen == seen[:, :1, :1]).all()  # cut off: all that is left is black
+    assert whole[:, :3].min() > whole[:, 8:].max()
+    square = tall.resize((32, 32), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(encode_images(squashing, [tall]), encode_images(own, [square]))
+    kept = own.info["preprocess"] | {"resize_mode": "squash"}
+    assert squashing.info == own.info | {"preprocess": kept}
+    assert load_encoder(f"local-dir:{tiny}", resize="shortest").info == own.info
+
+
+def test_a_resize_that_there_is_not_is_one_line(tiny):
+    with pytest.raises(EncoderError, match="^resize: must be one of shortest, .* not 'crop'$"):
+        load_encoder(f"local-dir:{tiny}", resize="crop")
+
+
+def test_a_resize_that_was_asked_for_hides_no_other_difference(copy):
+    config = json.loads((copy / "open_clip_config.json").read_text())
+    wrong = config["preprocess_cfg"] | {"mean": [0] * 3}
+    edit(copy / "open_clip_config.json", preprocess_cfg=wrong)
+    with pytest.raises(EncoderError, match="preprocess differs"):
+        load_encoder(f"local-dir:{copy}", resize="squash")
+
+
 def test_bf16_and_amp_run(tiny):
     image = [Image.new("RGB", (32, 32), (10, 200, 30))]
     full = encode_images(load_encoder(f"local-dir:{tiny}"), image)

@@ -55,6 +55,11 @@ def test_the_list_is_not_readable_by_accident():
     assert {"rustbucket", "tinhead", "scrapheap"} < slurs()
 
 
+def test_the_word_cloud_counts_no_piece_of_a_contraction():
+    words = cloud.frequencies(["Don't! It isn't a robot, you've seen", "they wouldn't don robots"])
+    assert list(words["word"]) == ["robot", "robots", "seen"]
+
+
 def test_the_word_cloud_masks_slurs_and_is_the_same_again(pairs):
     words = cloud.frequencies(pairs["text"])
     assert words["word"].tolist()[:2] == ["great", "one"]
@@ -107,6 +112,16 @@ def test_short_texts_are_shown_only_where_they_may_be(pairs, tmp_path):
     assert data["text"].tolist() == ["x", "two words", "one r********* here"]
     assert data["labels"].tolist() == ["not labelled", "none", "misogynous, shaming, stereotype"]
     assert _roughness(hidden) < 0.3 * _roughness(shown)
+
+
+def test_captions_of_tall_memes_end_above_the_row_below(tmp_path):
+    memes = pd.DataFrame(1, index=range(12), columns=list(LABELS))
+    memes = memes.assign(id=[f"m{i}" for i in range(12)], image="tall.png", text="many words " * 9)
+    Image.new("RGB", (60, 110)).save(tmp_path / "tall.png")
+    fig, _ = gallery.sheet(memes[["id"]], memes, tmp_path, show_content=True)
+    fig.draw_without_rendering()
+    below = fig.axes[6].get_window_extent().y1
+    assert all(ax.texts[0].get_window_extent().y0 >= below for ax in fig.axes[:6])
 
 
 def _roughness(fig) -> float:

@@ -1,15 +1,18 @@
 """Features of the rivals: what each array holds, and whose they are."""
 
 import json
+import shlex
 from dataclasses import replace
 
 import numpy as np
+import open_clip
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 from torchvision.models.detection import fasterrcnn_mobilenet_v3_large_320_fpn
 
+from lib import embed, params
 from lib.encoders import encode_texts, load_encoder
 from lib.memes.rivals import __main__ as stage
 from lib.memes.rivals.features import (
@@ -297,6 +300,23 @@ def test_the_command_line_makes_them_or_says_one_line(memes, tmp_path, capsys):
         config.write_text(CONFIG.replace("GPU", "true"))
         with pytest.raises(SystemExit, match=r"^vilt.gpu: a CUDA device is needed"):
             stage.main(arguments)
+
+
+@pytest.mark.parametrize("main", [embed.main, stage.main])
+def test_memes_are_squashed_in_the_paper_profile(main, monkeypatch, tmp_path):
+    seen = {}
+
+    def stop(*names, **how):
+        seen.update(how, names=names)
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr(open_clip, "create_model_and_transforms", stop)
+    encoder = shlex.split(params.read("profiles/paper.yaml")["memes_encoder"]["model"])
+    with pytest.raises(SystemExit, match="stopped"):
+        main(["--config", "params.yaml", "--pairs", "none", "--root", "none", "--encoder", *encoder,
+              "--out", str(tmp_path / "out")])  # fmt: skip
+    assert seen["names"] == ("ViT-L-14-quickgelu", "openai")
+    assert seen["image_resize_mode"] == "squash"
 
 
 @pytest.mark.parametrize("key", ["image_size", "ids_length", "vocabulary", "region_count"])

@@ -1,9 +1,15 @@
 """Scores under resampling agree with the official ones; claims and decompositions add up."""
 
+import ast
+import json
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lib import paths
+from lib.data.readers.mami import LABELS
 from lib.memes import FILES, findings, scores
 from lib.memes.findings import Key, benchmark, claims, reading, resampling, separation
 from lib.memes.findings.resampling import Drawn, Run
@@ -53,6 +59,25 @@ def test_intervals_agree_with_the_shared_bootstrap():
     _, low, high = resampling.estimate(draws[0], draws[1:])
     other = bootstrap_ci(values, clusters=groups)
     assert (low, high) == pytest.approx((other.low, other.high), abs=0.006)
+
+
+def test_runs_hold_the_rows_of_their_predictions_in_the_order_of_the_test_ids(found):
+    mixed = found.predictions.sample(frac=1, random_state=0)
+    validation = mixed["split"] == "validation"  # whose order is that of the file
+    kept = found.predictions["split"] == "validation"
+    again = pd.concat([mixed[~validation], found.predictions[kept]], ignore_index=True)
+    others = replace(found, predictions=again)
+    assert set(others.by_run) == set(found.by_run)
+    names = ["system", "variant", "ratio", "seed"]
+    for (*key, seed), rows in found.predictions.groupby(names):
+        tested = rows[rows["split"] == "test"].set_index("id").loc[found.test_ids]
+        for one in (found, others):
+            run = one.by_run[Key(*key)][seed]
+            for part, frame in ((run.test, tested), (run.validation, rows[kept.loc[rows.index]])):
+                expected = frame[[f"s_{label}" for label in LABELS]].to_numpy()
+                assert np.array_equal(part, expected, equal_nan=True)
+            truth = tested[[f"y_{label}" for label in LABELS]].to_numpy(bool)
+            assert np.array_equal(one.truth.test, truth)
 
 
 def test_measures_of_a_run_are_those_of_the_scorer(found):
@@ -115,6 +140,21 @@ def test_gain_is_threshold_plus_ranking(found):
     )
 
 
+def test_the_hypothesis_is_judged_by_the_rule_of_the_claims():
+    cases = {  # ratio -> low and adjusted p of ranking, then of threshold
+        0.3: ((0.01, 0.01), (-0.01, 0.9)), 0.2: ((-0.01, 0.9), (0.01, 0.01)),
+        0.1: ((0.01, 0.01), (0.01, 0.01)), 0.05: ((0.01, 0.2), (0.01, 0.2)),
+    }  # fmt: skip
+    parts = pd.DataFrame([
+        {"ratio": ratio, "system": "ours", "part": part, "difference_low": low,
+         "difference_high": 0.1, "p_holm": p}
+        for ratio, case in cases.items()
+        for part, (low, p) in zip(("ranking", "threshold"), case, strict=True)
+    ])  # fmt: skip
+    said = claims.regularises(parts).set_index("ratio")["verdict"].to_dict()
+    assert said == {0.3: "holds", 0.2: "contradicted", 0.1: "both", 0.05: "not shown"}
+
+
 def test_a_shifted_threshold_is_no_ranking():
     rng = np.random.default_rng(1)
     values = rng.random((40, 5))
@@ -154,12 +194,14 @@ def test_curves_span_the_seeds(found):
 
 def test_ceilings_need_a_card(found):
     assert benchmark.ceilings(found).empty
-    card = {"ceilings": {"from_training_shares": {"text": {"task_b": 0.6, "auc": 0.7}}}}
+    most = {"task_b": 0.6, "auc": 0.7}
+    card = {"ceilings": {"from_training_shares": {"text": most, "nothing": most}}}
     given = [getattr(found, name) for name in (*FILES, "pairs")]
     known = findings.Findings(*given, card)
     table = benchmark.ceilings(known)
-    assert table["system"].tolist() == ["text alone"]
-    assert table["task_b ceiling"].tolist() == [0.6]
+    assert table["system"].tolist()[0] == "text alone"
+    assert table["system"].tolist()[1] in ("all negative", "all positive")  # not a random one
+    assert table["task_b ceiling"].tolist() == [0.6, 0.6]
 
 
 def test_a_missing_file_or_meme_is_one_line(tmp_path, found):
@@ -177,3 +219,19 @@ def test_over_seeds_means_the_seeds():
     drawn = resampling.over_seeds(measured)
     assert isinstance(drawn, Drawn)
     assert drawn.value.tolist() == [3.0, 4.0]
+
+
+def test_notebook_05_holds_scores_against_ceilings_and_runs_where_there_are_none(found):
+    cells = json.loads((paths.ROOT / "notebooks/05_ssl_memes.ipynb").read_text())["cells"]
+    checks = "".join([cell["source"] for cell in cells if cell["cell_type"] == "code"][-1])
+    part = [step for step in ast.parse(checks).body if "ceilings" in ast.unparse(step)]
+
+    def check(ceilings):
+        card = {"ceilings": {"from_training_shares": ceilings}}
+        for step in part:
+            exec(ast.unparse(step), {"benchmark": benchmark, "found": replace(found, card=card)})
+
+    check({})  # real data
+    check({"text_and_picture": {"task_b": 1.0, "auc": 1.0}})
+    with pytest.raises(AssertionError):
+        check({"text_and_picture": {"task_b": 0.1, "auc": 1.0}})

@@ -47,3 +47,8 @@ def test_ablation_effects_are_differences_of_the_table():
     effects = published.ablation_effects()
     assert effects["DB loss alone"] == pytest.approx(0.0291)
     assert effects["auto-encoder on top of the loss"] == pytest.approx(0.0068)
+
+
+def test_a_printed_number_is_a_score_or_a_count():
+    assert published.shown(0.4139) == ".4139"
+    assert published.shown(3_155_460) == "3,155,460"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from lib.memes.findings import claims
 from lib.memes.panels import examples
 from lib.report import html
 from lib.report import memes as report
@@ -63,7 +64,7 @@ def test_writing_twice_gives_the_same_bytes(found, out, tmp_path):
 
 
 def test_the_headline_comes_from_the_run(found):
-    numbers = pages.headline(found)
+    numbers = pages.headline(found, claims.check(found)).numbers
     assert len(numbers) == 5
     assert numbers[2][1] == "task B of giving no label at all"
     assert numbers[3][0].endswith("of 4")

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib import tables
+
 DATA = Path(__file__).with_name("data")
 TYPES = ("shaming", "stereotype", "objectification", "violence")
 WIDTH, HIDDEN = 768, 256  # CLIP's features, units of a branch
@@ -104,6 +106,11 @@ def ablation_effects() -> dict[str, float]:
         "loss on top of the auto-encoder": float(f1["raw_n_cook"] - f1["raw_n_cook_bce"]),
         "both": float(f1["raw_n_cook"] - f1["raw_only_bce"]),
     }
+
+
+def shown(value: float) -> str:
+    """A printed number as text: a score with four decimals, a count without any."""
+    return tables.count(value) if value > 1 else tables.number(value, DECIMALS)
 
 
 def statements() -> pd.DataFrame:

@@ -27,10 +27,11 @@ def frequencies(texts: Iterable[str], show_content: bool = False) -> pd.DataFram
     """
     from wordcloud import STOPWORDS  # costs a plotting library: only who counts loads it
 
+    stop = {part for word in STOPWORDS for part in clean(word).split()}  # "don't": don, t
     counts: Counter[str] = Counter()
     for text in texts:
         shown = clean(text) if show_content else mask(clean(text))
-        counts.update({w for w in shown.split() if len(w) >= LEAST and w not in STOPWORDS})
+        counts.update({w for w in shown.split() if len(w) >= LEAST and w not in stop})
     rows = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return pd.DataFrame(rows, columns=["word", "memes"])
 

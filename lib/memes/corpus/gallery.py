@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from PIL import Image
+from PIL import Image, ImageOps
 
 from lib import figures
 from lib.data.images import ImageError, load_rgb
@@ -87,10 +87,13 @@ def sheet(
 
 
 def _picture(root: Path, image: str) -> Image.Image:
+    """A picture at the bottom of a white square: tall ones leave their caption its room."""
     try:
-        return load_rgb(root / image)
+        picture = load_rgb(root / image)
     except ImageError:
         return Image.new("RGB", (200, 200), "grey")
+    side = max(picture.size)
+    return ImageOps.pad(picture, (side, side), color="white", centering=(0.5, 1))
 
 
 def _shortened(text: str) -> str:

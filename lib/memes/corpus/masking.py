@@ -32,6 +32,7 @@ def mask(text: str) -> str:
     return TOKEN.sub(lambda match: _masked(match[0]), text)
 
 
+@cache
 def is_slur(word: str) -> bool:
     """Return whether a word is a slur, in any case and spelling that `mask` finds."""
     plain = word.casefold().translate(LETTERS)

@@ -77,28 +77,35 @@ class Findings:
     @cached_property
     def truth(self) -> Run:
         """Labels of validation and test rows, as booleans; the same for every system."""
-        first = self.predictions.groupby(["system", "variant", "ratio", "seed"], sort=False)
-        rows = self.predictions.loc[next(iter(first.indices.values()))]
-        return Run(
-            *(self._block(rows, split, "y").astype(bool) for split in ("validation", "test"))
-        )
+        labels = self.predictions[[f"y_{label}" for label in LABELS]].to_numpy(bool)
+        return Run(*(labels[rows] for rows in next(iter(self._rows.values()))))
 
     @cached_property
     def by_run(self) -> dict[Key, dict[int, Run]]:
         """Probabilities of every run: system -> seed -> arrays."""
         out: dict[Key, dict[int, Run]] = {}
-        names = ["system", "variant", "ratio", "seed"]
-        for (system, variant, ratio, seed), rows in self.predictions.groupby(names, sort=False):
-            run = Run(*(self._block(rows, split, "s") for split in ("validation", "test")))
+        scores = self.predictions[[f"s_{label}" for label in LABELS]].to_numpy()
+        for (system, variant, ratio, seed), parts in self._rows.items():
+            run = Run(*(scores[rows] for rows in parts))
             out.setdefault(Key(system, variant, ratio), {})[seed] = run
         return out
 
-    def _block(self, rows: pd.DataFrame, split: str, prefix: str) -> np.ndarray:
-        """Columns of one split (n, 5); test rows in the order of `test_ids`."""
-        part = rows[rows["split"] == split]
-        if split == "test":
-            part = part.set_index("id").loc[self.test_ids]
-        return part[[f"{prefix}_{label}" for label in LABELS]].to_numpy()
+    @cached_property
+    def _rows(self) -> dict[tuple, tuple[np.ndarray, np.ndarray]]:
+        """Where the validation and test rows of each run stand, test rows as in `test_ids`.
+
+        Numbers of rows alone are grouped: the texts of hundreds of runs would take seconds.
+        """
+        rows, names = self.predictions, ["system", "variant", "ratio", "seed"]
+        numbers, split = np.arange(len(rows)), rows["split"].to_numpy()
+        validation, test = split == "validation", split == "test"
+        place = self.test_ids.get_indexer(rows["id"])
+        out = {}
+        for key, mine in rows[names].assign(row=numbers).groupby(names, sort=False)["row"]:
+            run = mine.to_numpy()
+            tested = run[test[run]]
+            out[key] = run[validation[run]], tested[np.argsort(place[tested], kind="stable")]
+        return out
 
     @cached_property
     def weights(self) -> np.ndarray:

@@ -158,17 +158,17 @@ def spread(found: Findings) -> pd.DataFrame:
     return pd.DataFrame(rows).drop_duplicates(["ratio", "system"], ignore_index=True)
 
 
-def regularises(found: Findings) -> pd.DataFrame:
-    """The hypothesis at each ratio and pair: the loss's gain is ranking, not threshold.
+def regularises(parts: pd.DataFrame) -> pd.DataFrame:
+    """The hypothesis at each ratio and pair of `decomposed`: the gain is ranking, not threshold.
 
-    `holds` where the ranking part's interval lies above zero and the threshold part's does not;
-    `contradicted` the other way round; `both` where both do; `not shown` where neither does.
+    `holds` where the ranking part is positive by the rule of the claims and the threshold part is
+    not; `contradicted` the other way round; `both` where both are; `not shown` where neither is.
     """
-    table = decomposed(found).pivot(index=["ratio", "system"], columns="part")
-    above = {name: table["difference_low"][name] > 0 for name in ("ranking", "threshold")}
+    table = parts.assign(above=parts.apply(verdict, axis=1) == HOLDS)
+    above = table.pivot(index=["ratio", "system"], columns="part", values="above")
     said = np.select(
         [above["ranking"] & above["threshold"], above["ranking"], above["threshold"]],
         ["both", HOLDS, FAILS], OPEN,
     )  # fmt: skip
-    out = pd.DataFrame({"verdict": said}, index=table.index).reset_index()
+    out = pd.DataFrame({"verdict": said}, index=above.index).reset_index()
     return out.sort_values(["ratio", "system"], ascending=[False, True], ignore_index=True)

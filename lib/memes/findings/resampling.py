@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lib.memes.scores import best_thresholds
-from lib.stats import shifted_p
+from lib.stats import cluster_counts, shifted_p
 
 MEASURES = ("task_b", "task_b_tuned", "auc", "task_a", "task_a_tuned")
 HALF = 0.5
@@ -28,9 +28,9 @@ class Run(NamedTuple):
 def row_weights(groups: np.ndarray, draws: int, seed: int = 0) -> np.ndarray:
     """How often each row (n,) counts in each resample of groups: (1 + draws, n) float32."""
     codes = np.unique(groups, return_inverse=True)[1]
-    count = int(codes.max()) + 1
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
-    return np.concatenate([np.ones((1, len(codes))), drawn[:, codes]]).astype(np.float32)
+    blocks = cluster_counts(int(codes.max()) + 1, draws, seed)
+    drawn = [counts[:, codes].astype(np.float32) for counts in blocks]
+    return np.concatenate([np.ones((1, len(codes)), np.float32), *drawn])
 
 
 def seed_weights(seeds: int, draws: int, seed: int = 1) -> np.ndarray:

@@ -23,14 +23,14 @@ from lib.stats import holm
 
 SYSTEMS = (OURS, "raw_only_bce", "linear")
 PLAIN = "as it is"
-NAMES = {"calibrated": "in training", "em": "EM", "bbse": "BBSE"}  # shares each method believes in
+NAMES = {"calibrated": "in validation", "em": "EM", "bbse": "BBSE"}  # shares each believes in
 POINTS = ("auc", "calibration_error", "brier", "share_error")
 
 
 def priors(found: Findings) -> pd.DataFrame:
-    """Share of each type in training, as EM and BBSE estimate it for the test set, and in truth.
+    """Share of each type in validation, as EM and BBSE estimate it for the test set, and in truth.
 
-    Of RAW-N-COOK at the largest ratio, mean over seeds. Columns: label, in training, EM, BBSE,
+    Of RAW-N-COOK at the largest ratio, mean over seeds. Columns: label, in validation, EM, BBSE,
     test.
     """
     runs = found.by_run[Key(OURS, "", found.ratios[0])].values()

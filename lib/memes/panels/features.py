@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lib import figures
 from lib.memes.panels import percent
@@ -12,7 +13,7 @@ from lib.memes.panels import percent
 MAPS = {"tsne": "t-SNE", "pca": "PCA"}
 BLOCKS = ("raw picture", "cooked picture", "raw text", "cooked text")
 MEASURES = {"silhouette": "silhouette (mean)", "probe_auc": "linear probe, macro AUC"}
-PARTS = {"gain": "gain at .5", "threshold": "of it: threshold", "ranking": "of it: ranking"}
+PARTS = {"gain": "gain at .5", "threshold": "from threshold", "ranking": "from ranking"}
 
 
 def maps(table: pd.DataFrame, label: str) -> Figure:
@@ -49,6 +50,7 @@ def separation(table: pd.DataFrame) -> Figure:
         middle = 0 if measure == "silhouette" else 0.5
         ax.axvline(middle, color=figures.MUTED, linewidth=1, linestyle=(0, (3, 2)))
         ax.set(xlabel=text)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     return fig
 
 
@@ -102,7 +104,7 @@ def link(table: pd.DataFrame) -> Figure:
 
 
 def shift(table: pd.DataFrame) -> Figure:
-    """Prevalence of each type in training, as estimated for the test set, and in it.
+    """Prevalence of each type in validation, as estimated for the test set, and in it.
 
     table: of `findings.shift.priors`: label, and a column a kind of prevalence.
     """

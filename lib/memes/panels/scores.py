@@ -13,6 +13,7 @@ from lib.memes.findings import UNTRAINED
 from lib.memes.panels import MEASURES, mark, percent
 
 PRINTED = {"task_b": "thesis_f1", "auc": "thesis_auc"}
+DOTS = ("ours", "thesis")  # what dots and diamonds are
 
 
 def benchmark(table: pd.DataFrame, trivial: dict[str, float]) -> Figure:
@@ -37,9 +38,9 @@ def benchmark(table: pd.DataFrame, trivial: dict[str, float]) -> Figure:
                 mark(ax, value, name)
             ax.set(title=percent(ratio), xlabel=MEASURES[measure])
             ax.set_ylim(top=len(part) + 0.1)
-    handles, names = axes[0][0].get_legend_handles_labels()
+    handles, _ = axes[0][0].get_legend_handles_labels()
     note = "* from random weights, code path only;   × collapsed in some seed"
-    fig.legend(handles, names, loc="outside lower left", ncols=2, fontsize=9, title=note,
+    fig.legend(handles, DOTS, loc="outside lower left", ncols=2, fontsize=9, title=note,
                title_fontsize=8, alignment="left")  # fmt: skip
     return fig
 
@@ -91,8 +92,8 @@ def claims(table: pd.DataFrame) -> Figure:
         figures.interval_dots(ax, part, "row", printed, wrap=30)
         ax.axvline(0, color=figures.MUTED, linewidth=1)
         ax.set(title=percent(ratio), xlabel="task B, with minus without")
-    handles, names = axes[0][0].get_legend_handles_labels()
-    fig.legend(handles, names, loc="outside lower left", ncols=2, fontsize=9)
+    handles, _ = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, DOTS[: len(handles)], loc="outside lower left", ncols=2, fontsize=9)
     return fig
 
 
@@ -134,7 +135,7 @@ def sweeps(table: pd.DataFrame) -> Figure:
         part = table[table["gamma"] == kind]
         part = part.rename(columns={"task_b_low": "low", "task_b_high": "high"})
         part = part.assign(by=part["ratio"].map(percent))
-        figures.curves(ax, part, "value", "task_b", "by", band=True)
+        figures.curves(ax, part, "value", "task_b", "by", band=True, gap=0.065)
         ax.set(title=kind, xlabel="value", xticks=sorted(part["value"].unique()))
     axes[0][0].set_ylabel(MEASURES["task_b"])
     return fig

@@ -19,11 +19,12 @@ def main(argv: list[str] | None = None) -> None:
     for name in ("config", "pairs", "root", "encoder", "out"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--pretrained", help="tag of the weights; none for local-dir:<folder>")
+    parser.add_argument("--resize", help="as for lib.embed; the texts read here do not change")
     args = parser.parse_args(argv)
     try:
         settings = params.load(args.config, "memes_rivals", FeatureSettings)
         check(params.load(args.config, "ssl_memes.systems.rivals", Rivals))
-        encoder = load_encoder(args.encoder, args.pretrained, settings.device)
+        encoder = load_encoder(args.encoder, args.pretrained, settings.device, resize=args.resize)
         with run_record(record_path(args.out), "features_mami", settings):
             made = make_features(args.pairs, args.root, encoder, args.out, settings)
     except (RuntimeError, ValueError) as error:

@@ -1,7 +1,8 @@
 """The memes study: from pairs and features to predictions, and their files.
 
 `predictions.parquet` holds one row a meme and run, on validation and test rows; every score of the
-report is computed from it. Nothing is chosen on test rows, and training keeps its last epoch.
+report is computed from it. Nothing is chosen on test rows; training keeps its last epoch, but for
+TIB-VA's, which is the best one on validation rows, as released.
 """
 
 from __future__ import annotations

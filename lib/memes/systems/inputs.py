@@ -1,8 +1,9 @@
 """What every system of the memes study is given, and what it gives back.
 
-Labels reach a system by two doors alone: `Inputs.known` (the labelled training rows of a draw) and
-`Inputs.judge` (scores on validation rows, which only the history keeps). Labels of test rows and
-of unlabelled training rows have no door.
+Labels reach a system by two doors: `Inputs.known` (the labelled training rows of a draw) and
+`Inputs.judge` (scores on validation rows, which only the history keeps). TIB-VA alone also reads
+the validation rows' label misogynous, to choose its epoch as released. Labels of test rows and of
+unlabelled training rows have no door.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ WORD = re.compile(r"\w\w+")  # scikit-learn's: two characters or more
 def vocabulary(texts: Sequence[str], size: int) -> list[str]:
     """Return the `size` most frequent words, most frequent first, equal ones by the alphabet.
 
-    CMML-ORIGIN counts over labelled and unlabelled texts (not over validation or test texts).
+    CMML-ORIGIN counts over labelled and unlabelled texts. Here these are the pairs table's training
+    texts, validation's among them where the study splits it off later; never test texts.
     """
     counts = Counter(word for text in texts for word in WORD.findall(text))
     return sorted(counts, key=lambda word: (-counts[word], word))[:size]
