@@ -21,7 +21,6 @@ from ruamel.yaml.error import YAMLError
 from lib.paths import ROOT
 
 BASE = "sample"  # the profile that params.yaml holds in git
-OPEN = ("vlm_qlora.recipes",)  # mappings of names of one's own, where a profile may add some
 
 
 class ProfileError(ValueError):
@@ -72,12 +71,9 @@ def overlaid(base: str, name: str, root: Path = ROOT) -> str:
 
 
 def _overlay(settings: dict, changes: dict, where: str, above: str) -> None:
-    """Replace, in place, the values that `changes` names; a key must be there, or above it OPEN."""
+    """Replace, in place, the values that `changes` names; a key that is not there is refused."""
     for key, value in changes.items():
         name = f"{above}{key}"
-        if key not in settings and above.rstrip(".") in OPEN:
-            settings[key] = value
-            continue
         if key not in settings:
             close = difflib.get_close_matches(str(key), [str(known) for known in settings], n=1)
             hint = f"; did you mean {above}{close[0]}?" if close else ""

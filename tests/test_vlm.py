@@ -27,7 +27,7 @@ from lib.vlm import (
     training,
 )
 from lib.vlm.chat import ANSWERS, IGNORE, Article, encode, messages, prompt_of
-from lib.vlm.estimate import estimate
+from lib.vlm.estimate import NF4, estimate
 from lib.vlm.scoring import answer_log_probs, answer_loss, score
 from lib.vlm.study import findings
 from lib.vlm.training import balanced, tune
@@ -356,7 +356,9 @@ def test_templates_and_tokenizers_that_hide_the_answer_are_refused(articles):
 def test_the_estimate_is_of_llamas_size():
     made = estimate(MllamaConfig(), Lora(), Tuning(), rows=10_000, tokens=1024)
     assert 10.5e9 < made.parameters < 11e9
-    assert 5 < made.weights_gb < 9
+    linear = (4 * made.parameters - made.weights_gb * 1e9) / (4 - NF4)  # all others: 4 bytes
+    head = MllamaConfig().text_config.vocab_size * MllamaConfig().text_config.hidden_size
+    assert 2 * head < made.parameters - linear < 2.1 * head  # words and head are most of the rest
     plain = estimate(MllamaConfig(), Lora(), Tuning(), rows=10_000, tokens=1024, nf4=False)
     assert plain.weights_gb == pytest.approx(made.parameters * 2 / 1e9)
     assert made.weights_gb < made.peak_gb < plain.peak_gb
@@ -386,9 +388,11 @@ def pairs(articles):
     return table
 
 
-def test_the_study_writes_the_columns_of_the_fake_news_study(articles, pairs, tmp_path):
-    recipe = Recipe(LORA, replace(TUNING, epochs=1))
-    settings = replace(SETTINGS, seeds=(0, 1), scored_rows=5, recipes={"ours": recipe})
+def test_the_study_writes_the_columns_of_the_fake_news_study(
+    articles, pairs, tmp_path, monkeypatch
+):
+    recipe = Recipe("ours", LORA, replace(TUNING, epochs=1))
+    settings = replace(SETTINGS, seeds=(0, 1), scored_rows=5, recipes=(recipe,))
     arguments = (
         pairs,
         articles[0].image.parent,
@@ -411,8 +415,15 @@ def test_the_study_writes_the_columns_of_the_fake_news_study(articles, pairs, tm
     assert (costs.loc["tiny_ours", "trainable"] > 0).all()
     assert costs.loc["tiny_zero_shot", "trainable"] == 0
     assert (costs["remark"] == UNTRAINED).all()
-    assert (costs[["seconds", "peak_memory_mb"]] > 0).all(axis=None)
+    assert list(made["measured"].columns) == list(study.MEASURED)
+    assert (made["measured"][["seconds", "peak_memory_mb"]] > 0).all(axis=None)
+    assert not {"seconds", "peak_memory_mb"} & {key for one in study.FILES.values() for key in one}
+    record = tmp_path / "runs" / "predictions-vlm.json"
+    monkeypatch.setattr(study, "record_path", lambda _: record)
     study.write(made, tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == len(study.FILES)
+    measured = pd.read_json(record)
+    pd.testing.assert_frame_equal(measured, made["measured"], check_exact=False)
     for name in study.FILES:
         pd.testing.assert_frame_equal(
             pd.read_parquet(tmp_path / "out" / f"{name}.parquet"), made[name]
@@ -426,7 +437,7 @@ def test_the_study_writes_the_columns_of_the_fake_news_study(articles, pairs, tm
 def test_a_finished_run_is_not_made_again_and_another_table_starts_anew(
     articles, pairs, tmp_path, monkeypatch
 ):
-    settings = replace(SETTINGS, modes=("zero_shot",), recipes={})
+    settings = replace(SETTINGS, modes=("zero_shot",), recipes=())
     arguments = (articles[0].image.parent, settings, tmp_path / "cache", tmp_path / "adapters")
     first = study.run(pairs, *arguments)
     calls = []
@@ -442,7 +453,7 @@ def test_a_finished_run_is_not_made_again_and_another_table_starts_anew(
 
 
 def test_findings_have_intervals_costs_and_paired_gains(articles, pairs, tmp_path):
-    recipes = {"ours": Recipe(LORA, replace(TUNING, epochs=1))}
+    recipes = (Recipe("ours", LORA, replace(TUNING, epochs=1)),)
     settings = replace(SETTINGS, seeds=(0, 1), modes=("zero_shot",), recipes=recipes)
     root = articles[0].image.parent
     made = study.run(pairs, root, settings, tmp_path / "cache", tmp_path / "adapters")
@@ -453,7 +464,9 @@ def test_findings_have_intervals_costs_and_paired_gains(articles, pairs, tmp_pat
     outlets = perfect.assign(protocol="outlet", score=0.0)
     pd.concat([perfect, swapped, outlets]).to_parquet(tmp_path / "predictions.parquet")
     board = findings.build(findings.beside(found, tmp_path), 50)
-    table = findings.table(board, made["costs"]).set_index("system")
+    table = findings.table(board, made["costs"], made["measured"]).set_index("system")
+    spent = made["measured"].query("system == 'tiny_ours'")["seconds"]
+    assert table.loc["tiny_ours", "seconds"] == pytest.approx(spent.mean())
     assert table.index.tolist() == ["tiny_zero_shot", "tiny_ours", "text_only"]
     assert table.loc["text_only", "auc"] == 1
     assert table.loc["tiny_ours", "seeds"] == 2
@@ -471,6 +484,13 @@ def test_findings_have_intervals_costs_and_paired_gains(articles, pairs, tmp_pat
     assert len(panels[0].lines) == 4
 
 
+@pytest.mark.filterwarnings("error")
+def test_adapters_are_made_and_read_without_a_warning(tmp_path):
+    made = models.adapted(of("mllama"), LORA, 0)
+    models.save_adapter(made, tmp_path / "one")
+    models.load_adapter(of("mllama"), tmp_path / "one")
+
+
 def test_the_published_rows_are_those_of_the_papers():
     rows = findings.published().set_index("setting")["accuracy"]
     assert rows.to_dict() == {"zero-shot": 0.706, "5-shot": 0.730, "fine-tuned": 0.904}
@@ -486,11 +506,16 @@ def test_settings_out_of_range_are_named(part, key, value):
     if part:
         recipe = Recipe()
         recipe = replace(recipe, **{part: replace(getattr(recipe, part), **changed)})
-        changed, name = {"recipes": {"ours": recipe}}, f"recipes.ours.{part}.{key}"
+        changed, name = {"recipes": (recipe,)}, f"recipes.published.{part}.{key}"
     with pytest.raises(ValueError, match=f"^{name}: "):
         replace(SETTINGS, **changed).validate()
 
 
 def test_a_recipe_is_not_named_like_a_row_without_training():
     with pytest.raises(ValueError, match="^recipes: zero_shot is the name of a row"):
-        replace(SETTINGS, recipes={"zero_shot": Recipe()}).validate()
+        replace(SETTINGS, recipes=(Recipe("zero_shot"),)).validate()
+
+
+def test_two_recipes_of_one_name_are_refused():
+    with pytest.raises(ValueError, match="^recipes: a name appears twice in published, published"):
+        replace(SETTINGS, recipes=(Recipe(), Recipe())).validate()

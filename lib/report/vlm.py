@@ -1,12 +1,12 @@
 """The page of the vision-language study, from the files of notebook 06 alone.
 
-What a run took in seconds and memory differs each time and stays in the notebook; the page has
-what is the same every time.
+What a run took in seconds and memory differs each time and is in the notebook, not in these files.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +16,17 @@ from transformers import MllamaConfig
 
 from lib import paths, tables
 from lib.fnd import STORY
+from lib.fnd.findings import claims
 from lib.report import html as shell
+from lib.report.headline import Headline, judged, limits, listed
+from lib.report.origin import MADE_UP, Origin
 from lib.report.writer import Writer
-from lib.vlm import MODES, PROJECTIONS, UNTRAINED, Lora, Recipe, Tuning
-from lib.vlm.estimate import A100, compared
+from lib.vlm import MODES, UNTRAINED
+from lib.vlm.estimate import A100, RECIPES, ROWS, TOKENS, compared
 from lib.vlm.study import COSTS, FILES, HISTORIES, PREDICTIONS
 from lib.vlm.study import findings as study
 
-ROWS, TOKENS = 10_000, 1024  # of the published training set, and of a prompt with its picture
-RECIPES = {
-    "published": Recipe(),
-    "ours": Recipe(
-        Lora(rank=16, alpha=32, targets=PROJECTIONS), Tuning(epochs=2, batch=2, accumulate=8)
-    ),
-}
+PAGE = "vlm.html"
 DEFECTS = (
     "The loss counts the whole prompt, of which the answer is a few tokens.",
     "The target is a sentence where the prompt asks for one word.",
@@ -82,7 +79,7 @@ def made_up(articles: int = 40) -> dict[str, pd.DataFrame]:
     ]
     losses = [("tiny_ours", 0, i, 10 * (i + 1), 3 / (i + 1), 3.2 / (i + 1)) for i in range(4)]
     costs = [
-        (f"tiny_{mode}", "tiny", mode, 0, UNTRAINED, 500_000, 4096 * (mode == "ours"), 80, 0.0, 0.0)
+        (f"tiny_{mode}", "tiny", mode, 0, UNTRAINED, 500_000, 4096 * (mode == "ours"), 80)
         for mode in systems
     ]
     return {
@@ -92,22 +89,45 @@ def made_up(articles: int = 40) -> dict[str, pd.DataFrame]:
     }
 
 
-def write_vlm(found: Found, out: Path) -> list[tuple[str, str]]:
+def write_vlm(found: Found, out: Path, origin: Origin = MADE_UP) -> dict[str, Headline]:
     """Write vlm.html with its tables and figures into `out`; returns the headline."""
-    writer = Writer(out, found.sample)
+    writer = Writer(out, found.sample, origin)
     rough = compared(MllamaConfig(), RECIPES, ROWS, TOKENS)
     parts = [_systems(found, writer), _losses(found, writer), _estimate(rough, writer),
              _published(writer), _limits()]  # fmt: skip
     head = headline(found, rough)
-    body = _opening(found, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
+    opening = _opening(found, head.numbers)
     links = [("Biased news", "fnd.html"), ("Notebook", "notebooks/06_vlm_qlora.html")]
-    page = shell.page("A vision-language model", body, shell.home(out), links)
-    shell.write(out / "vlm.html", page)
-    return head
+    return writer.page(PAGE, "A vision-language model", opening, parts, links, {PAGE: head})
 
 
-def headline(found: Found, rough: pd.DataFrame) -> list[tuple[str, str]]:
-    """What the front page says: (number, what it is); no score of a model that starts untrained."""
+def headline(found: Found, rough: pd.DataFrame) -> Headline:
+    """What the front page says of the study; rough: the estimate of its cost."""
+    rows = _tuned(found)
+    if found.untrained:
+        names = found.costs["model"].unique().tolist()
+        sentence = f"{listed(names)} start from random weights: the code runs, no score counts."
+    elif rows.empty:
+        sentence = "No model was both tuned and only asked."
+    else:
+        parts = [f"{limits(row)} ({row['model']}, {row['mode']})" for _, row in rows.iterrows()]
+        sentence = f"Tuning changes the AUC of the same model only asked by {listed(parts)}."
+    claim = "A model tuned by adapters tells biased news better than the same model only asked."
+    verdicts = rows.apply(claims.verdict, axis=1) if len(rows) else ()
+    verdict = judged(verdicts, claims)
+    return Headline(_numbers(found, rough), claim, sentence, verdict, "vlm_losses")
+
+
+def _tuned(found: Found) -> pd.DataFrame:
+    """What tuning adds to each model that starts from trained weights (`study.gains`)."""
+    costs = found.costs[found.costs["remark"] != UNTRAINED]
+    rows = study.gains(study.build(found.predictions, found.bootstrap), costs)
+    asked = [mode.replace("_", "-") for mode in MODES]
+    return rows[~rows["mode"].isin(asked)] if len(rows) else rows
+
+
+def _numbers(found: Found, rough: pd.DataFrame) -> list[tuple[str, str]]:
+    """Headline numbers: (number, what it is); no score of a model that starts untrained."""
     published = rough.loc["published", "nf4"]
     head = [
         (f"{published['peak_gb']:.0f} GB", "estimated peak memory of the published recipe, nf4"),
@@ -122,7 +142,7 @@ def headline(found: Found, rough: pd.DataFrame) -> list[tuple[str, str]]:
     return head
 
 
-def _opening(found: Found, head: list[tuple[str, str]]) -> str:
+def _opening(found: Found, numbers: Sequence[tuple[str, str]]) -> str:
     """Title, question, headline numbers."""
     mark = f" {shell.SAMPLE}" if found.sample else ""
     note = (
@@ -137,13 +157,13 @@ def _opening(found: Found, head: list[tuple[str, str]]) -> str:
         '<p class="lead">A large model that reads texts and pictures is asked whether an article '
         "is likely biased, sees a few examples, and is tuned by low-rank adapters on a 4-bit "
         "base.</p>\n<p>After the Llama-3.2-Vision study of VLDBench, with its scripts put right."
-        f"</p>\n{note}" + shell.numbers(head)
+        f"</p>\n{note}" + shell.numbers(numbers)
     )
 
 
 def _systems(found: Found, writer: Writer) -> shell.Section:
     board = study.build(found.predictions, found.bootstrap)
-    table = study.table(board, found.costs).drop(columns=["system", "seconds", "peak_memory_mb"])
+    table = study.table(board, found.costs).drop(columns="system")
     blocks = [writer.table(table, "vlm_systems", "Every model and mode on the test articles",
                            {"trainable": tables.count})]  # fmt: skip
     gains = study.gains(board, found.costs)

@@ -8,7 +8,7 @@ never parsed: the score is the probability of one label against the other, from 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import Literal
 
 PROJECTIONS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -86,14 +86,15 @@ class Tuning:
 class Recipe:
     """One way of fine-tuning; the defaults are the published one."""
 
+    name: str = "published"
     lora: Lora = Lora()
     tuning: Tuning = Tuning()
 
     def validate(self) -> None:
         """Raise ValueError, `key: why`, for a value out of range."""
-        for name in (one.name for one in fields(self)):
+        for name, part in (("lora", self.lora), ("tuning", self.tuning)):
             try:
-                getattr(self, name).validate()
+                part.validate()
             except ValueError as error:
                 raise ValueError(f"{name}.{error}") from None
 
@@ -114,15 +115,16 @@ class VlmQlora:
     shots: int = 4  # examples of few_shot, half of each label
     batch: int = 8  # articles of one pass without gradients
     scored_rows: int = 0  # first validation and test articles that are scored; 0: all
-    recipes: dict[str, Recipe] = field(default_factory=lambda: {"published": Recipe()})  # by name
+    recipes: tuple[Recipe, ...] = (Recipe(),)
 
     def validate(self) -> None:
         """Raise ValueError, `key: why`, for a value out of range."""
         if not self.models or not self.seeds or not (self.modes or self.recipes):
             raise ValueError("models: one model, one mode or recipe, and one seed are needed")
-        names = [model.name for model in self.models]
-        if len(set(names)) < len(names):
-            raise ValueError(f"models: a name appears twice in {', '.join(names)}")
+        for key in ("models", "recipes"):
+            names = [one.name for one in getattr(self, key)]
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: a name appears twice in {', '.join(names)}")
         for key in ("words", "image_size", "batch"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key}: must be at least 1, got {getattr(self, key)}")
@@ -130,10 +132,10 @@ class VlmQlora:
             raise ValueError(f"shots: must be even and at least 2, got {self.shots}")
         if self.scored_rows < 0:
             raise ValueError(f"scored_rows: must not be negative, got {self.scored_rows}")
-        for name, recipe in self.recipes.items():
-            if name in MODES:
-                raise ValueError(f"recipes: {name} is the name of a row without training")
+        for recipe in self.recipes:
+            if recipe.name in MODES:
+                raise ValueError(f"recipes: {recipe.name} is the name of a row without training")
             try:
                 recipe.validate()
             except ValueError as error:
-                raise ValueError(f"recipes.{name}.{error}") from None
+                raise ValueError(f"recipes.{recipe.name}.{error}") from None

@@ -1,6 +1,7 @@
 """Memory and GPU hours of a fine-tuning run, reckoned from a configuration: an estimate.
 
-weights      2 bytes a parameter; linear layers in nf4: 4.127 bits (Dettmers et al. 2023)
+weights      2 bytes a parameter; linear layers in nf4: 4.127 bits (Dettmers et al. 2023), where
+             all others, words and head most of them, are raised to 4 bytes for training
 adapters     16 bytes each (fp32: weight, gradient, two moments)
 activations  with checkpointing: a hidden state a layer and one layer's own
 logits       answer positions alone
@@ -11,14 +12,14 @@ compute      2 FLOP a parameter and token forward; adapters: once more for check
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
 from transformers import AutoModelForImageTextToText
 
-from lib.vlm import Lora, Recipe, Tuning
+from lib.vlm import PROJECTIONS, Lora, Recipe, Tuning
 from lib.vlm.models import lora_config
 
 NF4 = 4.127 / 8  # bytes a parameter, constants of double quantisation with it
@@ -50,15 +51,23 @@ class Machine(NamedTuple):
 A100 = Machine("A100", 312e12)  # NVIDIA's data sheet
 
 
+ROWS, TOKENS = 10_000, 1024  # of the published training set, and of a prompt with its picture
+RECIPES = (
+    Recipe(),
+    Recipe("ours", Lora(rank=16, alpha=32, targets=PROJECTIONS),
+           Tuning(epochs=2, batch=2, accumulate=8)),
+)  # fmt: skip
+
+
 def compared(
-    config: Any, recipes: Mapping[str, Recipe], rows: int, tokens: int, machine: Machine = A100
+    config: Any, recipes: Sequence[Recipe], rows: int, tokens: int, machine: Machine = A100
 ) -> pd.DataFrame:
     """Return the estimates of recipes, each with the base in 4 bits and in bf16: a row each."""
     made = {
-        (name, base): estimate(
+        (recipe.name, base): estimate(
             config, recipe.lora, recipe.tuning, rows, tokens, base == "nf4", machine
         )
-        for name, recipe in recipes.items()
+        for recipe in recipes
         for base in ("nf4", "bf16")
     }
     names = pd.MultiIndex.from_tuples(made, names=("recipe", "base"))
@@ -91,7 +100,7 @@ def estimate(
         batch * (2 * layers + LAYER) if tuning.gradient_checkpointing else batch * LAYER * layers
     )
     logits = tuning.batch * answer * text.vocab_size * 8
-    weights = linear * (NF4 if nf4 else 2) + rest * 2
+    weights = linear * NF4 + rest * 4 if nf4 else (linear + rest) * 2
     peak = weights + 16 * adapters + states + logits + OVERHEAD
     passes = 6 if tuning.gradient_checkpointing else 4
     flops = passes * (linear + adapters) * tokens * rows * tuning.epochs

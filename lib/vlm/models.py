@@ -10,6 +10,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -106,13 +109,23 @@ def adapted(vlm: Vlm, lora: Lora, seed: int, checkpointing: bool = False) -> Vlm
     with torch.random.fork_rng(_devices(vlm.device)):
         torch.manual_seed(seed)
         try:
-            model = get_peft_model(base, lora_config(lora))
+            with _old_name():
+                model = get_peft_model(base, lora_config(lora))
         except ValueError as error:
             reason = " ".join(str(error).split())[:160]
             raise VlmError(
                 f"lora.targets: {vlm.source} has no such projection ({reason})"
             ) from None
     return Vlm(model.eval(), vlm.processor, vlm.source, vlm.device, vlm.quantised)
+
+
+@contextmanager
+def _old_name() -> Iterator[None]:
+    """Let peft ask transformers for gradient checkpointing by its old name, without a warning."""
+    with warnings.catch_warnings():
+        said = "`is_gradient_checkpointing` is deprecated"
+        warnings.filterwarnings("ignore", said, FutureWarning)
+        yield
 
 
 def lora_config(lora: Lora) -> LoraConfig:
@@ -146,7 +159,8 @@ def load_adapter(vlm: Vlm, folder: Path) -> Vlm:
     base = json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
     if base != vlm.source:
         raise VlmError(f"{paths.relative(folder)}: adapters of {base}, not of {vlm.source}")
-    model = PeftModel.from_pretrained(vlm.model, str(folder))
+    with _old_name():
+        model = PeftModel.from_pretrained(vlm.model, str(folder))
     return Vlm(model.eval(), vlm.processor, vlm.source, vlm.device, vlm.quantised)
 
 

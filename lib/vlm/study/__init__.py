@@ -26,7 +26,7 @@ from tqdm.auto import tqdm
 from lib.embeddings import digest_of
 from lib.fingerprint import fingerprint
 from lib.fnd import STORY
-from lib.provenance import peak_memory_mb
+from lib.provenance import peak_memory_mb, record_path
 from lib.vlm import Model, Recipe, VlmError, VlmQlora
 from lib.vlm.chat import Article
 from lib.vlm.models import Vlm, adapted, check, load, save_adapter, trainable
@@ -35,9 +35,10 @@ from lib.vlm.training import balanced, tune
 
 PREDICTIONS = ("id", "group", "split", "protocol", "system", "variant", "seed", "y_true", "score")
 HISTORIES = ("system", "seed", "round", "step", "loss", "validation")
-COSTS = ("system", "model", "mode", "seed", "remark", "parameters", "trainable", "rows", "seconds",
-         "peak_memory_mb")  # fmt: skip
+COSTS = ("system", "model", "mode", "seed", "remark", "parameters", "trainable", "rows")
+MEASURED = ("system", "seed", "seconds", "peak_memory_mb")  # differs each time, so in no output
 FILES = {"predictions": PREDICTIONS, "histories": HISTORIES, "costs": COSTS}
+TABLES = FILES | {"measured": MEASURED}
 SCORED = ("validation", "test")
 Tables = dict[str, pd.DataFrame]
 
@@ -63,12 +64,12 @@ def planned(settings: VlmQlora) -> Iterator[Run]:
         for mode in settings.modes:
             seeds = settings.seeds[:1] if mode == "zero_shot" else settings.seeds
             yield from (Run(model, mode, seed) for seed in seeds)
-        for name, recipe in settings.recipes.items():
-            yield from (Run(model, name, seed, recipe) for seed in settings.seeds)
+        for recipe in settings.recipes:
+            yield from (Run(model, recipe.name, seed, recipe) for seed in settings.seeds)
 
 
 def run(pairs: pd.DataFrame, root: Path, settings: VlmQlora, cache: Path, adapters: Path) -> Tables:
-    """Return predictions, histories and costs of every run; see FILES for their columns.
+    """Return predictions, histories, costs and what was measured of every run; see TABLES.
 
     `cache`: folder of finished runs; `adapters`: folder that tuned adapters are saved in, one
     folder for each system and seed. VlmError, at once, where a GPU or a package will be missed.
@@ -83,8 +84,8 @@ def run(pairs: pd.DataFrame, root: Path, settings: VlmQlora, cache: Path, adapte
         where = adapters / one.system / f"seed{one.seed}"
         if not (folder.is_dir() and (one.recipe is None or where.is_dir())):
             _keep(folder, _make(one, pairs, articles, settings, folder, where))
-        made.append({name: pd.read_parquet(folder / f"{name}.parquet") for name in FILES})
-    return {name: _together([one[name] for one in made], name) for name in FILES}
+        made.append({name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES})
+    return {name: _together([one[name] for one in made], name) for name in TABLES}
 
 
 def articles_of(pairs: pd.DataFrame, root: Path, split: str, settings: VlmQlora) -> list[Article]:
@@ -104,17 +105,22 @@ def articles_of(pairs: pd.DataFrame, root: Path, split: str, settings: VlmQlora)
 def _together(parts: list[pd.DataFrame], name: str) -> pd.DataFrame:
     """Return the parts that have rows as one table; empty ones have no types."""
     full = [part for part in parts if len(part)]
-    return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=FILES[name])
+    return pd.concat(full, ignore_index=True) if full else pd.DataFrame(columns=TABLES[name])
 
 
 def write(tables: Tables, folder: Path) -> None:
-    """Write <name>.parquet of every table; each file whole."""
+    """Write <name>.parquet of FILES, each file whole, and what was measured beside run records."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         table = pyarrow.Table.from_pandas(tables[name], preserve_index=False)
         part = folder / f".{name}.{os.getpid()}.part"
         parquet.write_table(table.replace_schema_metadata(None), part, compression="zstd")
         os.replace(part, folder / f"{name}.parquet")
+    if record := record_path(folder):
+        record.parent.mkdir(parents=True, exist_ok=True)
+        part = record.with_name(f".{record.name}.{os.getpid()}.part")
+        tables["measured"].to_json(part, orient="records", indent=1)
+        os.replace(part, record)
 
 
 def _make(
@@ -142,12 +148,14 @@ def _make(
     ]
     seconds = time.perf_counter() - start
     cost = (one.system, one.model.name, one.mode, one.seed, vlm.remark, parameters, learning,
-            sum(map(len, frames)), seconds, _peak(settings))  # fmt: skip
+            sum(map(len, frames)))  # fmt: skip
+    spent = (one.system, one.seed, seconds, _peak(settings))
     about = {"system": one.system, "seed": one.seed}
     return {
         "predictions": pd.concat(frames, ignore_index=True),
         "histories": pd.DataFrame(history, columns=HISTORIES[2:]).assign(**about)[list(HISTORIES)],
         "costs": pd.DataFrame([cost], columns=COSTS),
+        "measured": pd.DataFrame([spent], columns=MEASURED),
     }
 
 

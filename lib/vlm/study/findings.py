@@ -35,8 +35,10 @@ def beside(predictions: pd.DataFrame, folder: Path | None) -> pd.DataFrame:
     return pd.concat([predictions, other[other["id"].isin(wanted)]], ignore_index=True)
 
 
-def table(board: Board, costs: pd.DataFrame) -> pd.DataFrame:
+def table(board: Board, costs: pd.DataFrame, measured: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row a system: model, mode, remark, SHOWN with limits, seeds, and what it takes.
+
+    `measured`: seconds and memory of each run, whose means then have a column each.
 
     In the order of the runs, not of the scores: what starts untrained is in no ranking. Systems
     that have no costs, of the fake-news study, come after, by AUC.
@@ -47,11 +49,15 @@ def table(board: Board, costs: pd.DataFrame) -> pd.DataFrame:
         row = {"system": system, "model": first["model"], "mode": _shown(first["mode"]),
                "remark": first["remark"]}  # fmt: skip
         row |= board.row(system, SHOWN) | {"seeds": len(runs), "trainable": first["trainable"]}
-        rows.append(row | runs[["seconds", "peak_memory_mb"]].mean().to_dict())
+        rows.append(row)
     others = [name for name in board.scores if name not in set(costs["system"])]
     made = [{"system": n, "model": n, "mode": "", "remark": ""} | board.row(n, SHOWN) |
             {"seeds": len(board.scores[n])} for n in others]  # fmt: skip
-    return pd.DataFrame(rows + sorted(made, key=lambda row: -row["auc"]))
+    found = pd.DataFrame(rows + sorted(made, key=lambda row: -row["auc"]))
+    if measured is None:
+        return found
+    spent = measured.groupby("system")[["seconds", "peak_memory_mb"]].mean()
+    return found.join(spent, on="system")
 
 
 def gains(board: Board, costs: pd.DataFrame) -> pd.DataFrame:
