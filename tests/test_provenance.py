@@ -1,7 +1,10 @@
 """A run record keeps what fixed a result apart from what happened to be so."""
 
 import json
+import resource
+import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,6 +35,18 @@ def test_the_observed_part_holds_time_memory_and_commit(tmp_path):
     seen = run(tmp_path / "a.json")["observed"]
     assert set(seen) == {"commit", "finished", "seconds", "peak_memory_mb", "machine"}
     assert 20 < seen["peak_memory_mb"] < 100_000
+
+
+@pytest.mark.parametrize("larger", [resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN])
+def test_the_memory_of_a_child_that_was_waited_for_counts(larger, monkeypatch):
+    """As that of a notebook's kernel: the process that writes the record holds little itself."""
+    unit = 1024**2 if sys.platform == "darwin" else 1024
+
+    def usage(who):
+        return SimpleNamespace(ru_maxrss=(5000 if who == larger else 100) * unit)
+
+    monkeypatch.setattr(provenance.resource, "getrusage", usage)
+    assert provenance.peak_memory_mb() == 5000
 
 
 def test_nothing_volatile_is_in_the_fixed_part(tmp_path):

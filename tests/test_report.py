@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import nbformat
 import numpy as np
@@ -13,8 +14,10 @@ from PIL import Image
 
 from lib import params, paths
 from lib.places import selective
+from lib.places.study import claims
 from lib.places.study.systems import ZeroShotPlaces
 from lib.report import html, notebooks, places, site, smoke
+from lib.report.headline import FAILS, limits
 from lib.report.places import pages, quality
 from lib.report.writer import Settings
 
@@ -32,9 +35,9 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def site_folder(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports") / "sample"
-    head = pages.write_places(study, out, SETTINGS, None)
+    heads = pages.write_places(study, out, SETTINGS, None)
     site.write_data(out, None, None, True)
-    site.write_index(out.parent / "index.html", "sample", {"places.html": head}, True)
+    site.write_index(out.parent / "index.html", "sample", heads, True)
     return out
 
 
@@ -174,6 +177,7 @@ def test_the_site_opens_without_a_network_and_has_no_dead_link(site_folder):
 def test_the_same_study_is_the_same_bytes(study, site_folder, tmp_path):
     again = tmp_path / site_folder.name
     pages.write_places(study, again, SETTINGS, None)
+    site.write_data(again, None, None, True)
     made = [path for path in again.rglob("*") if path.is_file()]
     assert len(made) > 60
     for path in made:
@@ -183,9 +187,9 @@ def test_the_same_study_is_the_same_bytes(study, site_folder, tmp_path):
 
 def test_the_pages_of_a_profile_lead_to_its_own_front_page(study, tmp_path):
     out = tmp_path / "paper"
-    head = pages.write_places(study, out, SETTINGS, None)
+    heads = pages.write_places(study, out, SETTINGS, None)
     site.write_data(out, None, None, False)
-    front = site.write_index(tmp_path / "paper.html", "paper", {"places.html": head}, False)
+    front = site.write_index(tmp_path / "paper.html", "paper", heads, False)
     assert '<a href="../paper.html"><b>PairLab' in (out / "places.html").read_text()
     assert '<a href="paper.html"><b>PairLab' in front.read_text()
     assert not (tmp_path / "index.html").exists()
@@ -196,6 +200,22 @@ def test_sample_numbers_are_called_so_and_the_papers_are_not(site_folder):
         published = table.stem in ("table2_paper", "table3_paper", "inconsistencies")
         assert ("sample corpus" in table.read_text()) != published, table.name
     assert "sample corpus" in (site_folder.parent / "index.html").read_text()
+
+
+def test_the_front_page_says_what_the_claims_say(study, site_folder):
+    checked = places.claims_table(study)
+    head = pages.headline(study, checked)
+    rows = checked[checked["measure"] == pages.RIGHT]
+    assert len(rows) == 2
+    assert limits(rows.iloc[-1], "value") in head.sentence
+    text = (site_folder.parent / "index.html").read_text()
+    assert head.sentence in text
+    assert "sample/figures/by_threshold.svg" in text
+    checked.loc[rows.index, "value"] += 0.25
+    checked.loc[rows.index[0], "verdict"] = claims.FAILS
+    other = pages.headline(study, checked)
+    assert other.sentence != head.sentence
+    assert other.verdict == FAILS
 
 
 def test_studies_that_are_not_built_say_so(site_folder):
@@ -226,6 +246,34 @@ def test_a_page_that_loads_from_the_network_is_refused(text, tmp_path):
     html.write(tmp_path / "p.html", '<a href="https://a.b">read more</a>')
 
 
+@pytest.mark.parametrize(
+    "text", ["<pre>{}/lib/a.py:3: FutureWarning", 'href="file://{}/a.png"', "kept in {}", "PATH={}"]
+)
+@pytest.mark.parametrize("folder", ["/srv/dev", "/opt/env", "/root"])
+def test_a_page_that_names_a_folder_of_this_machine_is_refused(text, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(html.paths, "ROOT", Path("/srv/dev"))
+    monkeypatch.setattr(html.sys, "prefix", "/opt/env")
+    monkeypatch.setenv("HOME", "/root")
+    with pytest.raises(ValueError, match=f"^p.html: names {folder}, a folder of this machine$"):
+        html.write(tmp_path / "p.html", text.format(folder))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'src="data:image/png;base64,iVBOR/root/srv/dev+/root+/opt/env/root=="', "/rooted",
+        'href="../root/a.png"', "https://a.b/root", "/srv/development", "/srv/dev-old",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_folder_of_this_machine_is_not_refused(text, tmp_path, monkeypatch):
+    monkeypatch.setattr(html.paths, "ROOT", Path("/srv/dev"))
+    monkeypatch.setattr(html.sys, "prefix", "/opt/env")
+    for home in ("/root", "/"):  # one that has no home lives in /
+        monkeypatch.setenv("HOME", home)
+        html.write(tmp_path / "p.html", text)
+
+
 def test_recall_table_has_one_row_a_test_and_keeps_limits():
     row = {"model": "sample_clip_l", "epochs": 3, "test": "seen", "direction": "text→image",
            "gallery": 600, "queries": 600, "low": 0.1, "high": 0.3}  # fmt: skip
@@ -247,6 +295,16 @@ def test_every_formula_of_a_notebook_can_be_drawn(path):
         for block, inline in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", prose, re.DOTALL)
     ]
     assert [tex for tex in found if not notebooks.math_svg(tex).startswith("<svg")] == []
+
+
+def test_a_formula_that_stands_on_many_pages_is_drawn_once(monkeypatch):
+    drawn, real = [], notebooks._draw
+    monkeypatch.setattr(notebooks, "_draw", lambda *a: drawn.append(a) or real(*a))
+    tex = r"\zeta_{17}"
+    first = notebooks.math_svg(tex)
+    assert notebooks.math_svg(tex) == first == notebooks.math_svg.__wrapped__(tex)
+    assert notebooks.math_svg(tex, 14) != first
+    assert len(drawn) == 3  # once for each size, and the plain way
 
 
 def notebook(code="1 + 1", prose="# T\nLet $x^2$ be.", output=None):

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from lib.fnd import findings
-from lib.fnd.findings import slices
+from lib.fnd.findings import claims, slices
 from lib.report import html
 from lib.report.fnd import modality, pages, smoke, thresholds
 from lib.report.fnd import systems as system_sections
+from lib.report.headline import UNJUDGED
 from lib.report.writer import Settings, Writer
 
 SETTINGS = Settings(bootstrap=20, sheet=8)
@@ -32,7 +33,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports") / "sample"
-    head = pages.write_fnd(study[0], out, SETTINGS, study[1])
+    head = pages.write_fnd(study[0], out, SETTINGS, study[1])[pages.PAGE]
     return out, head, (out / "fnd.html").read_text(encoding="utf-8")
 
 
@@ -41,7 +42,7 @@ def test_the_page_is_whole_and_loads_nothing(page):
     assert html.external(text) == []
     dead = html.broken_links([out / "fnd.html"])  # the pages around it are not written here
     assert [link for link in dead if not re.search("notebooks/|index|data.html", link)] == []
-    assert len(head) == 4
+    assert len(head.numbers) == 4
     for title in ("Paper against ours", "What the papers got wrong", "Limits", "Precision or"):
         assert title in text
     assert "TruBIAS" in text
@@ -93,7 +94,10 @@ def test_confusion_counts_are_those_of_the_tuned_thresholds(study):
 
 def test_writing_twice_gives_the_same_bytes(study, page, tmp_path):
     again = Writer(tmp_path, True)
-    made = system_sections.hypotheses(study[0], again), thresholds.confidence(study[0], again)
+    made = (
+        system_sections.hypotheses(study[0], claims.check(study[0]), again),
+        thresholds.confidence(study[0], again),
+    )
     assert all(section.render() in page[2] for section in made)
     files = [file for file in tmp_path.rglob("*.*") if file.is_file()]
     assert len(files) >= 10
@@ -119,9 +123,12 @@ def test_without_pictures_the_text_systems_make_a_page(study, tmp_path):
     found = study[0]
     texts = found.systems[found.systems["system"].isin(["majority", "outlet_only", "text_only"])]
     rows = found.predictions[found.predictions["system"].isin(texts["system"])]
-    less = findings.Findings(rows, found.attention.head(0), found.histories, texts, found.leakage,
-                             found.pairs.assign(image=""), sample=False, bootstrap=20)  # fmt: skip
-    head = pages.write_fnd(less, tmp_path, SETTINGS, None)
-    assert head[-1][1].startswith("fake-F1 of calling everything Likely")
+    less = replace(found, predictions=rows, attention=found.attention.head(0), systems=texts,
+                   pairs=found.pairs.assign(image=""), sample=False)  # fmt: skip
+    head = pages.write_fnd(less, tmp_path, SETTINGS, None)[pages.PAGE]
+    assert head.verdict == UNJUDGED
+    assert "could not be run" in head.sentence
+    assert head.figure == ""
+    assert head.numbers[-1][1].startswith("fake-F1 of calling everything Likely")
     assert "the data hold no pictures" in (tmp_path / "fnd.html").read_text()
     assert system_sections.counts(less).startswith("Test articles: story split")

@@ -5,9 +5,12 @@ from __future__ import annotations
 import html
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from lib import paths
 
 ASSETS = Path(__file__).parent / "data"
 LOADS = re.compile(
@@ -106,10 +109,27 @@ def broken_links(pages: Sequence[Path]) -> list[str]:
     return sorted(set(broken))
 
 
+def machine_paths(text: str) -> list[str]:
+    """Folders of this machine that a page names: the repository's, the interpreter's, the home.
+
+    Whole paths only: `/root` stands neither in `../root/a.png`, in an address nor in base64.
+    """
+    folders = {str(paths.ROOT), sys.prefix, os.path.expanduser("~")}
+    return [
+        folder
+        for folder in sorted(folders)
+        if len(Path(folder).parts) > 1
+        and folder in text  # of thousands of kB quickly, the pattern only where it may match
+        and re.search(rf"(?:(?<![\w+/.-])|(?<=file://)){re.escape(folder)}(?![\w-])", text)
+    ]
+
+
 def write(path: Path, text: str) -> Path:
-    """Write a page whole; ValueError if it would load anything from the network."""
+    """Write a page whole; ValueError if it needs the network or names a folder of this machine."""
     if found := external(text):
         raise ValueError(f"{path.name}: would load {found[0]}; pages must open without a network")
+    if found := machine_paths(text):
+        raise ValueError(f"{path.name}: names {found[0]}, a folder of this machine")
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text(text, encoding="utf-8")

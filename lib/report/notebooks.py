@@ -13,6 +13,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import matplotlib as mpl
@@ -131,6 +132,7 @@ def relink(text: str, names: Sequence[str], root: str = ROOT) -> str:
     return re.sub(r'href="([\w-]+)\.ipynb"', mend, text.replace('href="../', f'href="{root}/'))
 
 
+@cache  # one notebook's prose is on the page of every data set it ran on
 def math_svg(tex: str, size: float = 12) -> str:
     """A formula as inline SVG; its source as code where it cannot be drawn."""
     clean = known = " ".join(tex.split())

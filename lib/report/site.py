@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from lib import figures
 from lib.data.card import card_table, figure_data, planted_table, read_card
 from lib.data.panels import draw_card
 from lib.report import html as shell
+from lib.report import origin as origins
+from lib.report.headline import MARKS, Headline
 from lib.report.html import Section
 from lib.report.writer import Writer
 
-Numbers = Sequence[tuple[str, str]]  # (number, what it is)
-COUNTS = ("no", "one", "two", "three", "four", "five", "six")
+RULE = (
+    "Each study is judged by one claim of its paper. It <i>holds</i> if every comparison that it "
+    "makes holds by the study's own test, <i>does not hold</i> if one is contradicted, and is "
+    "<i>not shown</i> otherwise; models that start untrained <i>cannot be judged</i>. The other "
+    "claims are on the study's page."
+)
 RECALL_CAPTION = "Recall@k of the stand-in encoders: a text finds its picture, a picture its text"
 
 
@@ -32,6 +37,16 @@ class Card:
     page: str = ""  # its file; "" = not built yet
     section: str = ""  # part of the page
     notebook: str = ""
+
+    @property
+    def address(self) -> str:
+        """Address of its part of the pages, from their folder."""
+        return f"{self.page}#{self.section}" if self.section else self.page
+
+    @property
+    def anchor(self) -> str:
+        """Its place on the front page."""
+        return self.section or Path(self.page).stem
 
 
 STUDIES = (
@@ -54,11 +69,8 @@ STUDIES = (
 )  # fmt: skip
 
 
-def write_index(path: Path, profile: str, headlines: Mapping[str, Numbers], sample: bool) -> Path:
-    """Write the front page `path`.
-
-    headlines: page -> its numbers (number, what it is), of the studies that are built.
-    """
+def write_index(path: Path, profile: str, heads: Mapping[str, Headline], sample: bool) -> Path:
+    """Write the front page `path`; heads: what each study that is built says, by its address."""
     note = (
         "<p>All numbers here are from <b>sample corpora</b>: made-up posts and headlines, their "
         "pictures composed of pictograms, seen by small stand-in encoders. They show that every "
@@ -67,40 +79,67 @@ def write_index(path: Path, profile: str, headlines: Mapping[str, Numbers], samp
         if sample
         else ""
     )
-    cards = "".join(_card(study, profile, study.page in headlines) for study in STUDIES)
+    studies = "".join(_study(study, profile, heads.get(study.address), sample) for study in STUDIES)
     body = (
         "<h1>Five studies of pictures and words in news and social media, measured again</h1>\n"
         '<p class="lead">PairLab rebuilds five published image + text studies from one pipeline: '
         "the papers' tables beside ours, every number with an interval and a file it came from."
-        f'</p>\n{note}\n<div class="studies">{cards}</div>\n'
-        + "".join(_headline(page, found, profile, sample) for page, found in headlines.items())
-        + f'<p><a href="{profile}/data.html">What is in the data</a></p>'
+        f"</p>\n{note}\n<p>{RULE}</p>\n{_verdicts(heads, sample)}\n{studies}"
+        f'<p><a href="{profile}/data.html">What is in the data</a></p>'
     )
     return shell.write(path, shell.page("Report", body, path.name))
 
 
-def _headline(page: str, found: Numbers, profile: str, sample: bool) -> str:
-    """The numbers of one page, and where to read on."""
-    first = next(study for study in STUDIES if study.page == page)
+def _verdicts(heads: Mapping[str, Headline], sample: bool) -> str:
+    """One row a built study: the claim that is judged, and the verdict."""
+    rows = "".join(
+        f'<tr><td><a href="#{study.anchor}">{html.escape(study.title)}</a></td>'
+        f"<td>{html.escape(heads[study.address].claim)}</td>"
+        f"<td>{_verdict(heads[study.address], sample)}</td></tr>"
+        for study in STUDIES
+        if study.address in heads
+    )
+    head = "<tr><th>study</th><th>claim</th><th>verdict</th></tr>"
+    return f'<table class="verdicts"><thead>{head}</thead><tbody>{rows}</tbody></table>'
+
+
+def _verdict(head: Headline, sample: bool) -> str:
+    """The verdict as a word with its mark; it is about the data that were run."""
+    where = " on the sample" if sample else ""
+    return f'<span class="verdict">{MARKS[head.verdict]}&nbsp;<b>{head.verdict}</b>{where}</span>'
+
+
+def _study(study: Card, profile: str, head: Headline | None, sample: bool) -> str:
+    """One study: question, verdict, figure, sentence, numbers; one not built says so."""
+    title, question = html.escape(study.title), html.escape(study.question)
+    paper = f"<p><small>{html.escape(study.paper)}</small></p>"
+    if head is None:
+        return (
+            f'<article class="later" id="{study.anchor}"><span class="state">not built yet</span>'
+            f"<h2>{title}</h2><p>{question}</p>{paper}</article>\n"
+        )
     mark = f" {shell.SAMPLE}" if sample else ""
     return (
-        f"<h2>{html.escape(first.title)} in {COUNTS[len(found)]} numbers{mark}</h2>\n"
-        f'{shell.numbers(found)}\n<p><a href="{profile}/{page}">The whole study</a> · '
-        f'<a href="{profile}/notebooks/{first.notebook}.html">the notebook</a></p>\n'
+        f'<article class="done" id="{study.anchor}">'
+        f'<h2><a href="{profile}/{study.address}">{title}</a>{mark}</h2>\n'
+        f'<p class="lead">{question}</p>{paper}\n'
+        f"<p>Claim: {html.escape(head.claim)} {_verdict(head, sample)}</p>\n"
+        f"<p>{html.escape(head.sentence)}</p>\n"
+        f"{_figure(study.page, profile, head)}{shell.numbers(head.numbers)}\n"
+        f'<p><a href="{profile}/{study.address}">The whole study</a> · '
+        f'<a href="{profile}/notebooks/{study.notebook}.html">the notebook</a></p></article>\n'
     )
 
 
-def _card(study: Card, profile: str, built: bool) -> str:
-    """One study as a box; a study that is not built says so."""
-    state, link = "not built yet", html.escape(study.title)
-    if built:
-        section = f"#{study.section}" if study.section else ""
-        state = "complete"
-        link = f'<a href="{profile}/{study.page}{section}">{link}</a>'
+def _figure(page: str, profile: str, head: Headline) -> str:
+    """The figure that shows what the sentence says, with a way to where it stands."""
+    if not head.figure:
+        return ""
+    caption, source = html.escape(head.caption), f"{profile}/figures/{head.figure}.svg"
     return (
-        f'<article class="{"done" if built else "later"}"><span class="state">{state}</span>'
-        f"<h3>{link}</h3><p>{html.escape(study.question)}</p>"
-        f"<p><small>{html.escape(study.paper)}</small></p></article>"
+        f'<figure class="answer"><div class="wide"><a href="{source}"><img src="{source}" '
+        f'alt="{caption}" loading="lazy"></a></div>\n<figcaption>{caption} <a class="source" '
+        f'href="{profile}/{page}#{head.figure}">in the study</a></figcaption></figure>\n'
     )
 
 
@@ -110,30 +149,28 @@ def write_data(out: Path, cards: Path | None, recall: Path | None, sample: bool)
     cards: folder with one folder a data set (card.json, drops.csv); recall: sample_clip.json.
     Returns the names of the data sets shown.
     """
-    writer = Writer(out, sample)
     found = sorted(cards.glob("*/card.json")) if cards else []
+    origin = origins.of_cards([file.parent for file in found], recall)
+    writer = Writer(out, sample, origin)
     sections = [_data_card(file.parent, writer) for file in found]
     if recall:
         sections.append(_recall(recall, writer))
-    body = f"<h1>The data{' ' + shell.SAMPLE if sample else ''}</h1>\n"
-    body += '<p class="lead">What was read, what was dropped and why, and how it was split.</p>\n'
-    body += shell.contents(sections) + "\n".join(section.render() for section in sections)
+    opening = f"<h1>The data{' ' + shell.SAMPLE if sample else ''}</h1>\n"
+    opening += '<p class="lead">What was read, what was dropped, why, and how it was split.</p>\n'
     links = [("Zero-shot Places", "places.html")]
     others = {"retrieval.html": "News retrieval", "fnd.html": "Biased news"}
     others |= {"vlm.html": "Vision-language model", "memes.html": "Memes"}
     links += [(text, page) for page, text in others.items() if (out / page).is_file()]
-    shell.write(out / "data.html", shell.page("Data", body, shell.home(out), links))
+    writer.page("data.html", "Data", opening, sections, links)
     return [file.parent.name for file in found]
 
 
 def _data_card(folder: Path, writer: Writer) -> Section:
     """Card of one data set: figure, head, drop report, planted effects."""
     card, name = read_card(folder), folder.name
-    stamped = draw_card(card)
-    made = figures.save(stamped, writer.out / "figures", f"card_{name}", figure_data(card))
-    caption = f"Data card of {name}"
+    caption, stamped = f"Data card of {name}", draw_card(card)
     blocks = [
-        shell.figure(f"card_{name}", caption, caption, list(made), "wide"),
+        writer.drawn(stamped, f"card_{name}", caption, figure_data(card)),
         writer.table(card_table(card), f"card_{name}", f"{name} in short", {}),
     ]
     drops = folder / "drops.csv"

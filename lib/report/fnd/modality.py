@@ -38,9 +38,9 @@ def use(found: Findings, writer: Writer) -> Section:
                 "changed answers: share of test articles; Holm over the table", CHANGES)),
         ]  # fmt: skip
     if len(weights[weights["what"] != "similarity"] if len(weights) else weights):
-        blocks.append(writer.figure(panels.attention(weights), "fnd_attention", "Attention weight "
-                                    "of each modality by class (a sigmoid: the three need not add "
-                                    "up to one)", weights))  # fmt: skip
+        blocks.append(writer.figure(panels.attention(weights), "fnd_attention", "Weight of each "
+                                    "modality by class (FND-CLIP: sigmoids, which need not add up "
+                                    "to one; ours: a softmax)", weights))  # fmt: skip
     if len(alike):
         blocks.append(writer.figure(panels.similarity(alike), "fnd_similarity", "Similarity of "
                                     f"headline and picture, as {found.title(FND_CLIP)} reads it",

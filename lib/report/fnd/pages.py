@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 from lib.fnd import published
-from lib.fnd.findings import Findings
+from lib.fnd.findings import Findings, claims
 from lib.report import html as shell
 from lib.report.fnd import modality, papers, systems, thresholds
+from lib.report.headline import Headline
+from lib.report.origin import MADE_UP, Origin
 from lib.report.writer import Settings, Writer
+
+PAGE = "fnd.html"
 
 
 def write_fnd(
-    found: Findings, out: Path, settings: Settings, root: Path | None
-) -> list[tuple[str, str]]:
+    found: Findings, out: Path, settings: Settings, root: Path | None, origin: Origin = MADE_UP
+) -> dict[str, Headline]:
     """Write fnd.html with all its tables and figures into `out`; returns the headline.
 
     root: folder that the pairs' pictures are relative to; None leaves the picture sheet out.
     """
-    writer = Writer(out, found.sample)
+    writer, checked = Writer(out, found.sample, origin), claims.check(found)
     parts = [
         systems.overview(found, writer),
         systems.cross_modal(found, writer),
-        systems.hypotheses(found, writer),
+        systems.hypotheses(found, checked, writer),
         papers.trubias(found, writer),
         modality.use(found, writer),
         modality.robustness(found, writer),
@@ -36,15 +41,14 @@ def write_fnd(
         papers.errors(writer),
         papers.limits(found),
     ]
-    head = systems.headline(found)
-    body = _opening(found, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
+    head = systems.headline(found, checked)
+    opening = _opening(found, head.numbers)
     links = [("Data", "data.html"), ("Notebook", "notebooks/02_fnd_clip_training.html")]
-    page = shell.page("Biased news from text and image", body, shell.home(out), links)
-    shell.write(out / "fnd.html", page)
-    return head
+    title = "Biased news from text and image"
+    return writer.page(PAGE, title, opening, parts, links, {PAGE: head})
 
 
-def _opening(found: Findings, head: list[tuple[str, str]]) -> str:
+def _opening(found: Findings, numbers: Sequence[tuple[str, str]]) -> str:
     """Title, question and headline numbers."""
     mark = f" {shell.SAMPLE}" if found.sample else ""
     data = published.DATASETS.get(found.collection, found.dataset)
@@ -55,5 +59,5 @@ def _opening(found: Findings, head: list[tuple[str, str]]) -> str:
         "the same would get?</p>\n"
         "<p>After FND-CLIP (Zhou et al. 2022), SpotFake and SpotFake+ (Singhal et al. 2019, 2020) "
         "and the classifiers of the NMB+ data set; data: "
-        f"{html.escape(data)}. {html.escape(systems.counts(found))}</p>\n" + shell.numbers(head)
+        f"{html.escape(data)}. {html.escape(systems.counts(found))}</p>\n" + shell.numbers(numbers)
     )

@@ -58,6 +58,7 @@ def write_study(
     _histories(made, rng).to_parquet(out / "histories.parquet")
     table(made).to_parquet(out / "systems.parquet")
     _leakage().to_parquet(out / "leakage.parquet")
+    _search(made, rng).to_parquet(out / "search.parquet")
     return out, folder / "pairs.parquet"
 
 
@@ -72,6 +73,17 @@ def _leakage() -> pd.DataFrame:
     row = {"protocol": STORY, "check": "test rows in crossing groups", "value": 0.0, "low": 0.0,
            "high": 0.03, "baseline": 0.0, "rows": 120, "note": "made up"}  # fmt: skip
     return pd.DataFrame([row])
+
+
+def _search(systems: Sequence[System], rng: np.random.Generator) -> pd.DataFrame:
+    """Two learning rates of every network, the second one chosen."""
+    rows = [
+        (system.name, rate, rng.uniform(0.6, 0.8), rate == 1e-3)
+        for system in systems
+        if system.kind != "baseline"
+        for rate in (3e-4, 1e-3)
+    ]
+    return pd.DataFrame(rows, columns=["system", "lr", "validation", "chosen"])
 
 
 def _truth(articles: int, rng: np.random.Generator) -> Truth:

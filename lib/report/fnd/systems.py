@@ -6,11 +6,22 @@ import pandas as pd
 
 from lib import tables
 from lib.fnd import STORY
-from lib.fnd.findings import OURS, PROTOCOLS, Findings, claims, planted, systems
+from lib.fnd.findings import (
+    FND_CLIP,
+    IMAGE,
+    OURS,
+    PROTOCOLS,
+    TEXT,
+    Findings,
+    claims,
+    planted,
+    systems,
+)
 from lib.fnd.findings.board import HALF, TUNED
 from lib.fnd.panels import slices as slice_panels
 from lib.fnd.panels import systems as panels
 from lib.report import html as shell
+from lib.report.headline import Headline, judged, limits
 from lib.report.html import Section
 from lib.report.writer import Writer
 
@@ -18,6 +29,7 @@ TESTS = {"difference": 3, "p": tables.p_value, "p_holm": tables.p_value,
          "p_mcnemar": tables.p_value, "p_mcnemar_holm": tables.p_value}  # fmt: skip
 
 
+SIMILARITIES = ("similarity_forest", "similarity_logistic")
 ANSWERS = ["title", "prevalence", "macro_f1", "macro_f1_low", "macro_f1_high", "seeds_sd",
            *(f"{name}{suffix}" for name in ("f1", "precision", "recall", "accuracy")
              for suffix in ("", "_low", "_high"))]  # fmt: skip
@@ -54,6 +66,11 @@ def overview(found: Findings, writer: Writer) -> Section:
             found.systems[["title", "uses", "stand_ins"]], "fnd_stand_ins", "What each system "
             "reads, and which network stands in for the published one", {})),
     ]  # fmt: skip
+    if len(rates := systems.searched(found)):
+        blocks.append(shell.details("Learning rates", writer.table(
+            rates, "fnd_search", "Score on validation articles by learning rate of the head, first "
+            "seed; the best one is kept for all seeds", dict.fromkeys(rates.columns[1:-1], 3),
+        )))  # fmt: skip
     return Section("systems", "Which system finds biased news?", lead, blocks)
 
 
@@ -91,7 +108,7 @@ def cross_modal(found: Findings, writer: Writer) -> Section:
     return Section("cross_modal", "Are two modalities better than one?", lead, blocks)
 
 
-def hypotheses(found: Findings, writer: Writer) -> Section:
+def hypotheses(found: Findings, checked: pd.DataFrame, writer: Writer) -> Section:
     """The claims of the page and the papers, with verdicts."""
     lead = (
         "The page that set this study off gives two pieces of advice: <i>normalisation helps</i>, "
@@ -100,7 +117,7 @@ def hypotheses(found: Findings, writer: Writer) -> Section:
         "only if the interval lies on one side of zero and p, adjusted by Holm over all claims, is "
         "below .05; a verdict is about this data set and these towers."
     )
-    checked, reliable = claims.check(found), claims.reliability_of_fusions(found)
+    reliable = claims.reliability_of_fusions(found)
     blocks = []
     if len(checked):
         blocks += [
@@ -144,8 +161,34 @@ def splits(found: Findings, writer: Writer) -> Section:
     return Section("splits", "Stories apart, outlets apart", lead, blocks)
 
 
-def headline(found: Findings) -> list[tuple[str, str]]:
-    """What the front page says of the study: (number, what it is)."""
+def headline(found: Findings, checked: pd.DataFrame) -> Headline:
+    """What the front page says of the study; checked: its table of claims."""
+    both = _claimed(found, checked, (TEXT, IMAGE))
+    alone = _claimed(found, checked, SIMILARITIES)
+    sentence = "FND-CLIP, or one of the modalities alone, could not be run on these data."
+    if len(both):
+        sentence = f"FND-CLIP minus the better of text and image alone: {limits(both.iloc[0])}"
+        if len(alone):
+            sentence += f"; minus a classifier on their similarity alone: {limits(alone.iloc[0])}"
+        sentence += " macro-F1."
+    return Headline(
+        _numbers(found),
+        "FND-CLIP, which weighs text and picture by their agreement, beats either of them alone.",
+        sentence,
+        judged(both["verdict"], claims),
+        "fnd_similarity",
+    )
+
+
+def _claimed(found: Findings, checked: pd.DataFrame, rivals: tuple[str, ...]) -> pd.DataFrame:
+    """Rows of the claim that FND-CLIP beats each of `rivals`; none if not all of them were run."""
+    texts = [c.claim for c in claims.claims(found) if (c.second, c.first) == (FND_CLIP, rivals)]
+    title = found.title(FND_CLIP) if texts else ""
+    return checked[checked["claim"].isin(texts) & (checked["second"] == title)]
+
+
+def _numbers(found: Findings) -> list[tuple[str, str]]:
+    """Headline numbers: (number, what it is)."""
     board = found.board()
     names = [name for name in (found.best_other, OURS) if name in board.scores]
     said = []

@@ -94,8 +94,8 @@ STYLE = """\
 .explorer output{display:inline-block;width:2.6rem;font-variant-numeric:tabular-nums}
 .explored{display:flex;flex-wrap:wrap;gap:1.2rem 2.4rem;align-items:center}
 .explored td.cell{text-align:center;padding:.7rem 1.1rem;font-size:1rem}
-.explored .bar{display:grid;grid-template-columns:5.5rem 12rem 3rem;gap:.6rem;align-items:center;
-font-size:.88rem;margin:.2rem 0}
+.explored .bar{display:grid;grid-template-columns:5.5rem minmax(4rem,12rem) 3rem;gap:.6rem;
+align-items:center;font-size:.88rem;margin:.2rem 0}
 .explored .bar div{background:var(--soft);height:.8rem}
 .explored .bar i{display:block;height:100%;background:var(--blue)}
 .explored p{flex-basis:100%;margin:0;font-size:.93rem}

@@ -33,8 +33,8 @@ FAILURES = (
     "MAMI's authors); memes that quote or mock an insult look like the insult",
     "known templates are recognised rather than read: the picture alone tells much",
     "labels are judgements of a few annotators, and their types overlap",
-    "types are more frequent in the test set than in training, so a threshold of .5 gives too few "
-    "labels; see label shift",
+    "types are more frequent in the test set than in training, so probabilities and thresholds "
+    "that fit training memes are off; see label shift",
     "text is a transcription; where it must be read from the picture, its errors come on top",
     "with few labels some systems answer every meme alike; tables flag them",
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from lib.memes.corpus import cloud, counts, gallery
 from lib.memes.findings import Findings
 from lib.memes.panels import examples
@@ -37,7 +39,7 @@ def _counted(found: Findings, writer: Writer, shown: bool) -> list[str]:
             if (pairs["split"] == split).any()}  # fmt: skip
     bins = counts.histogram(words)
     frequent = cloud.frequencies(pairs["text"], shown)
-    table = next(iter(both.values()))
+    table = pd.concat([part.assign(split=split) for split, part in both.items()])
     return [
         writer.figure(counts.draw_categories(labels), "memes_categories", "Memes with each label, "
                       "by split", labels),

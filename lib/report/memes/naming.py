@@ -11,6 +11,10 @@ NAMES = {
     "task_a": "task A at .5", "task_a_tuned": "task A, tuned", "thesis_f1": "thesis, task B",
     "paper_f1": "paper, task B", "thesis_auc": "thesis, AUC", "crom_ae": "CROM-AE",
     "db_loss": "DB loss", "probe_auc": "probe AUC", "mse": "MSE",
+    "task_b transcribed": "task B transcribed", "task_b read": "task B read",
+    "task_b_difference": "task B difference", "auc transcribed": "AUC transcribed",
+    "auc read": "AUC read", "auc_difference": "AUC difference",
+    "task_b ceiling": "task B ceiling", "auc ceiling": "AUC ceiling", "brier": "Brier score",
 }  # fmt: skip
 SUFFIXES = ("_low", "_high", "_p_holm", "_p")
 

@@ -148,7 +148,7 @@ def against_image(study: Study) -> pd.DataFrame:
 
 def table1(study: Study) -> pd.DataFrame:
     """Table 1: share of the first posts classified by threshold and variant; the paper's."""
-    posts = study.groups.index[study.groups.index.isin(study.predictions["id"])]
+    posts = study.groups.index[study.groups.index.isin(study.predictions["id"].unique())]
     table = panels.table1(study.predictions, posts[: study.settings.first])
     return _limits(table, "share")
 
@@ -269,7 +269,7 @@ def prevalence(study: Study) -> dict[str, float]:
 def present(study: Study, systems: Sequence[str]) -> list[str]:
     """Those of `systems` that the main variant has."""
     rows = study.predictions
-    known = set(rows.loc[rows["variant"] == study.main, "system"])
+    known = set(rows.loc[rows["variant"] == study.main, "system"].unique())
     return [system for system in systems if system in known]
 
 

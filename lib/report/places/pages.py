@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from lib import tables
 from lib.data.card import read_corpus_card
+from lib.places.study import claims
 from lib.report import html as shell
 from lib.report import places
+from lib.report.headline import Headline, judged, limits
+from lib.report.origin import MADE_UP, Origin
 from lib.report.places import Study, sections
 from lib.report.writer import Settings, Writer
 
+PAGE = "places.html"
+RIGHT, LOST = "precision, difference", "share lost"  # measures of the claims on captions
+
 
 def write_places(
-    study: Study, out: Path, settings: Settings, root: Path | None
-) -> list[tuple[str, str]]:
-    """Write places.html with all its tables and figures into `out`; returns the headline numbers.
+    study: Study, out: Path, settings: Settings, root: Path | None, origin: Origin = MADE_UP
+) -> dict[str, Headline]:
+    """Write places.html with all its tables and figures into `out`; returns the headline.
 
     root: folder that the pairs' pictures are relative to; None leaves the picture sheets out.
     """
-    writer = Writer(out, study.sample)
+    writer, checked = Writer(out, study.sample, origin), places.claims_table(study)
     card = read_corpus_card(root) if root is not None else None
     ceilings = card["ceilings"] if card else {}
     parts = [
@@ -34,18 +41,37 @@ def write_places(
         sections.captions(study, writer, settings, root),
         sections.rejecting(study, writer, settings, root),
         sections.few_shot(study, writer),
-        sections.claims(study, writer),
+        sections.claims(checked, writer),
         sections.limits(study),
     ]
-    head = headline(study)
-    body = _opening(study, head) + shell.contents(parts) + "\n".join(p.render() for p in parts)
+    head = headline(study, checked)
+    opening = _opening(study, head.numbers)
     links = [("Data", "data.html"), ("Notebook", "notebooks/03_zero_shot_places.html")]
-    shell.write(out / "places.html", shell.page("Zero-shot Places", body, shell.home(out), links))
-    return head
+    return writer.page(PAGE, "Zero-shot Places", opening, parts, links, {PAGE: head})
 
 
-def headline(study: Study) -> list[tuple[str, str]]:
-    """What the front page says of the study: (number, what it is)."""
+def headline(study: Study, checked: pd.DataFrame) -> Headline:
+    """What the front page says of the study; checked: its table of claims."""
+    right = checked[checked["measure"] == RIGHT]
+    lost = checked[checked["measure"] == LOST].iloc[0]
+    sentence = "No test post has a known truth, so nothing is known of right answers."
+    if len(right):
+        sentence = (
+            "With captions at .8/.2 the share right among answers over a confidence of .5 changes "
+            f"by {limits(right.iloc[-1], 'value')}, and {limits(lost, 'value')} of all posts no "
+            "longer get that far."
+        )
+    return Headline(
+        _numbers(study),
+        "Captions mixed in at .8/.2 make the confident answers right more often.",
+        sentence,
+        judged(right["verdict"], claims),
+        "by_threshold",
+    )
+
+
+def _numbers(study: Study) -> list[tuple[str, str]]:
+    """Headline numbers: (number, what it is)."""
     table = study.summary
     mine = table[(table["variant"] == study.main) & ~table["system"].isin(places.TRIVIAL)]
     mine = mine[~mine["system"].str.match(r"(linear_probe|tip_adapter)_")]
@@ -69,7 +95,7 @@ def _accuracy(row: pd.Series) -> str:
     return tables.interval(row["accuracy"], row["accuracy_low"], row["accuracy_high"])
 
 
-def _opening(study: Study, head: list[tuple[str, str]]) -> str:
+def _opening(study: Study, numbers: Sequence[tuple[str, str]]) -> str:
     """Title, question and headline numbers."""
     mark = f" {shell.SAMPLE}" if study.sample else ""
     made = places.prevalence(study)
@@ -84,5 +110,5 @@ def _opening(study: Study, head: list[tuple[str, str]]) -> str:
         '<p class="lead">How far can an image–text model that was never trained for it sort posts '
         "into 205 kinds of places, does the caption help, and does the model know when it is right?"
         "</p>\n<p>After Lucas, Tomás and García-Rodríguez (2021), who asked CLIP about 100,000 "
-        f"Instagram posts from New York. Here: {html.escape(said)}</p>\n" + shell.numbers(head)
+        f"Instagram posts from New York. Here: {html.escape(said)}</p>\n" + shell.numbers(numbers)
     )

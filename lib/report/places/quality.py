@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lib.stats import cluster_counts
+
 MEASURES = ("auroc", "aurc", "ece")
 BLOCK_CELLS = 4_000_000  # weights held at once
 
@@ -30,9 +32,11 @@ def intervals(
     score, right = np.asarray(score, dtype=float)[order], np.asarray(right, dtype=bool)[order]
     codes = pd.factorize(np.asarray(clusters))[0]
     whole = _measure(score, right, np.ones((1, len(score))))
+    step = max(1, BLOCK_CELLS // len(score))
     draws = [
-        _measure(score, right, counts[:, codes[order]].astype(float))
-        for counts in _cluster_counts(int(codes.max()) + 1, n, seed, len(score))
+        _measure(score, right, counts[start : start + step, codes[order]].astype(float))
+        for counts in cluster_counts(int(codes.max()) + 1, n, seed)
+        for start in range(0, len(counts), step)
     ]
     found = {}
     for name in MEASURES:
@@ -43,14 +47,6 @@ def intervals(
         found |= {name: float(whole[name][0]), f"{name}_low": float(limits[0])}
         found[f"{name}_high"] = float(limits[1])
     return found
-
-
-def _cluster_counts(clusters: int, n: int, seed: int, rows: int):
-    """Blocks (m, clusters) of how often each of n resamples drew each cluster."""
-    rng, chance = np.random.default_rng(seed), np.full(clusters, 1 / clusters)
-    step = max(1, BLOCK_CELLS // max(clusters, rows))
-    for start in range(0, n, step):
-        yield rng.multinomial(clusters, chance, size=min(step, n - start))
 
 
 def _measure(score: np.ndarray, right: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -259,14 +259,14 @@ def few_shot(study: Study, writer: Writer) -> Section:
     ])  # fmt: skip
 
 
-def claims(study: Study, writer: Writer) -> Section:
-    """The paper's claims, and what does not add up in the paper."""
+def claims(checked: pd.DataFrame, writer: Writer) -> Section:
+    """The paper's claims (`places.claims_table`), and what does not add up in the paper."""
     lead = (
         "Each claim as one number on the posts at hand. <i>Holds</i> and <i>does not hold</i> mean "
         "that the whole interval lies on one side. Below: what the paper's own tables contradict."
     )
     blocks = [
-        writer.table(places.claims_table(study), "claims", "The paper's claims", {"value": 3}),
+        writer.table(checked, "claims", "The paper's claims", {"value": 3}),
         writer.table(published.inconsistencies(), "inconsistencies", "Recomputed from the paper",
                      {}, published=True),
     ]  # fmt: skip

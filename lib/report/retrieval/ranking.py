@@ -114,15 +114,15 @@ def hubness(found: Findings, writer: Writer) -> Section:
     return Section("hubness", "Hubs, and what it gains to correct them", lead, blocks)
 
 
-def verdicts(found: Findings, writer: Writer) -> Section:
-    """The claims of both papers."""
+def verdicts(checked: pd.DataFrame, writer: Writer) -> Section:
+    """The claims of both papers (`claims.check`)."""
     lead = (
         "Each claim as one paired difference on the data at hand. <i>Holds</i> and "
         "<i>contradicted</i> mean that the interval lies on one side of zero and that p, adjusted "
         "over the claims of the paper, is below .05; everything else is <i>not shown</i>. "
         "<i>printed</i> is the same difference in the paper's table."
     )
-    table = claims.check(found).sort_values(["paper", "claim"], kind="stable")
+    table = checked.sort_values(["paper", "claim"], kind="stable")
     counts = table.groupby(["paper", "claim", "verdict"], sort=False).size().unstack(fill_value=0)
     counts = counts.reindex(columns=[claims.HOLDS, claims.FAILS, claims.OPEN], fill_value=0)
     formats = GAPS | {"printed": 3}
