@@ -464,9 +464,10 @@ def test_findings_have_intervals_costs_and_paired_gains(articles, pairs, tmp_pat
     outlets = perfect.assign(protocol="outlet", score=0.0)
     pd.concat([perfect, swapped, outlets]).to_parquet(tmp_path / "predictions.parquet")
     board = findings.build(findings.beside(found, tmp_path), 50)
-    table = findings.table(board, made["costs"], made["measured"]).set_index("system")
-    spent = made["measured"].query("system == 'tiny_ours'")["seconds"]
-    assert table.loc["tiny_ours", "seconds"] == pytest.approx(spent.mean())
+    table = findings.table(board, made["costs"]).set_index("system")
+    seconds = made["measured"].query("system == 'tiny_ours'")["seconds"]
+    spent = findings.spent(made["measured"])
+    assert spent.loc["tiny_ours", "seconds"] == pytest.approx(seconds.mean())
     assert table.index.tolist() == ["tiny_zero_shot", "tiny_ours", "text_only"]
     assert table.loc["text_only", "auc"] == 1
     assert table.loc["tiny_ours", "seeds"] == 2

@@ -35,10 +35,8 @@ def beside(predictions: pd.DataFrame, folder: Path | None) -> pd.DataFrame:
     return pd.concat([predictions, other[other["id"].isin(wanted)]], ignore_index=True)
 
 
-def table(board: Board, costs: pd.DataFrame, measured: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row a system: model, mode, remark, SHOWN with limits, seeds, and what it takes.
-
-    `measured`: seconds and memory of each run, whose means then have a column each.
+def table(board: Board, costs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a system: model, mode, remark, SHOWN with limits, seeds, trainable weights.
 
     In the order of the runs, not of the scores: what starts untrained is in no ranking. Systems
     that have no costs, of the fake-news study, come after, by AUC.
@@ -53,11 +51,12 @@ def table(board: Board, costs: pd.DataFrame, measured: pd.DataFrame | None = Non
     others = [name for name in board.scores if name not in set(costs["system"])]
     made = [{"system": n, "model": n, "mode": "", "remark": ""} | board.row(n, SHOWN) |
             {"seeds": len(board.scores[n])} for n in others]  # fmt: skip
-    found = pd.DataFrame(rows + sorted(made, key=lambda row: -row["auc"]))
-    if measured is None:
-        return found
-    spent = measured.groupby("system")[["seconds", "peak_memory_mb"]].mean()
-    return found.join(spent, on="system")
+    return pd.DataFrame(rows + sorted(made, key=lambda row: -row["auc"]))
+
+
+def spent(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return seconds and peak memory of a system's runs, the mean over seeds; systems as rows."""
+    return measured.groupby("system", sort=False)[["seconds", "peak_memory_mb"]].mean()
 
 
 def gains(board: Board, costs: pd.DataFrame) -> pd.DataFrame:
