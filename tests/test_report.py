@@ -249,11 +249,11 @@ def test_a_page_that_loads_from_the_network_is_refused(text, tmp_path):
 @pytest.mark.parametrize(
     "text", ["<pre>{}/lib/a.py:3: FutureWarning", 'href="file://{}/a.png"', "kept in {}", "PATH={}"]
 )
-@pytest.mark.parametrize("folder", ["/srv/dev", "/opt/env", "/root"])
+@pytest.mark.parametrize("folder", ["/srv/dev", "/opt/env", "/hut"])
 def test_a_page_that_names_a_folder_of_this_machine_is_refused(text, folder, tmp_path, monkeypatch):
     monkeypatch.setattr(html.paths, "ROOT", Path("/srv/dev"))
     monkeypatch.setattr(html.sys, "prefix", "/opt/env")
-    monkeypatch.setenv("HOME", "/root")
+    monkeypatch.setenv("HOME", "/hut")
     with pytest.raises(ValueError, match=f"^p.html: names {folder}, a folder of this machine$"):
         html.write(tmp_path / "p.html", text.format(folder))
     assert not list(tmp_path.iterdir())
@@ -262,14 +262,14 @@ def test_a_page_that_names_a_folder_of_this_machine_is_refused(text, folder, tmp
 @pytest.mark.parametrize(
     "text",
     [
-        'src="data:image/png;base64,iVBOR/root/srv/dev+/root+/opt/env/root=="', "/rooted",
-        'href="../root/a.png"', "https://a.b/root", "/srv/development", "/srv/dev-old",
+        'src="data:image/png;base64,iVBOR/hut/srv/dev+/hut+/opt/env/hut=="', "/huted",
+        'href="../hut/a.png"', "https://a.b/hut", "/srv/development", "/srv/dev-old",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_a_folder_of_this_machine_is_not_refused(text, tmp_path, monkeypatch):
     monkeypatch.setattr(html.paths, "ROOT", Path("/srv/dev"))
     monkeypatch.setattr(html.sys, "prefix", "/opt/env")
-    for home in ("/root", "/"):  # one that has no home lives in /
+    for home in ("/hut", "/"):  # one that has no home lives in /
         monkeypatch.setenv("HOME", home)
         html.write(tmp_path / "p.html", text)
 

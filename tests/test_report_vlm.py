@@ -62,3 +62,10 @@ def test_a_study_is_read_back_with_the_systems_of_notebook_02(tmp_path):
     pd.testing.assert_frame_equal(found.costs, made["costs"])
     page.write_vlm(found, tmp_path / "out")
     assert "text_only" in (tmp_path / "out" / "vlm.html").read_text()
+
+
+def test_the_estimate_is_not_called_a_number_of_the_paper(written):
+    text = (written[0] / "vlm.html").read_text()
+    sources = dict(re.findall(r'id="(vlm_\w+)">\n<figcaption>.*>([^<]+)</a></figcaption>', text))
+    assert sources["vlm_estimate"] == "lib/vlm/estimate.py"
+    assert sources["vlm_published"] == "print"  # of no file, as the study is made up

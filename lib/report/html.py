@@ -112,7 +112,7 @@ def broken_links(pages: Sequence[Path]) -> list[str]:
 def machine_paths(text: str) -> list[str]:
     """Folders of this machine that a page names: the repository's, the interpreter's, the home.
 
-    Whole paths only: `/root` stands neither in `../root/a.png`, in an address nor in base64.
+    Whole paths only: `/hut` stands neither in `../hut/a.png`, in an address nor in base64.
     """
     folders = {str(paths.ROOT), sys.prefix, os.path.expanduser("~")}
     return [

@@ -194,7 +194,8 @@ def _estimate(rough: pd.DataFrame, writer: Writer) -> shell.Section:
     counts = dict.fromkeys(("parameters", "trainable"), tables.count)
     formats = counts | dict.fromkeys([c for c in rough if c.endswith("gb") or c == "hours"], 1)
     caption = f"Llama-3.2-11B-Vision on {ROWS:,} articles of {TOKENS:,} tokens, one {A100.name}"
-    made = writer.table(rough.reset_index(), "vlm_estimate", caption, formats, published=True)
+    made = writer.table(rough.reset_index(), "vlm_estimate", caption, formats, published=True,
+                        source="lib/vlm/estimate.py")  # fmt: skip
     lead = (
         "An estimate from the configuration, not a measurement: weights, adapters with their "
         "gradients and moments, activations between checkpoints, and the operations of a run."

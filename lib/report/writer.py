@@ -43,19 +43,28 @@ class Writer:
     sample: bool
     origin: Origin = field(default_factory=Origin)
     computed: list[str] = field(default_factory=list)  # files, from `out`
-    published: list[str] = field(default_factory=list)  # files of the papers' numbers, from `out`
+    published: list[str] = field(default_factory=list)  # the same of numbers that no run made
     captions: dict[str, str] = field(default_factory=dict)  # figure -> its caption
 
     def table(
-        self, frame: pd.DataFrame, name: str, caption: str, formats: dict, published: bool = False
+        self,
+        frame: pd.DataFrame,
+        name: str,
+        caption: str,
+        formats: dict,
+        published: bool = False,
+        source: str = "",
     ) -> str:
-        """Write a table; returns its HTML. published: numbers of a paper, on no sample."""
+        """Write a table; returns its HTML.
+
+        published: numbers that no run made, those of a paper or of the file `source`.
+        """
         known = {column: how for column, how in formats.items() if column in frame}
         marked = self.sample and not published
         made = tables.write_table(frame, self.out / "tables", name, caption, marked, known)
         kept = self.published if published else self.computed
         kept += [f"tables/{path.name}" for path in made.values()]
-        source = (self.origin.published or "print") if published else "source"
+        source = source or ((self.origin.published or "print") if published else "source")
         return _linked(made["html"].read_text(encoding="utf-8"), source)
 
     def figure(
