@@ -19,6 +19,7 @@ import yaml
 from lib import paths
 
 Settings = TypeVar("Settings")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's: ten times as fast
 
 
 class ParamsError(ValueError):
@@ -46,7 +47,7 @@ def read(config: str | Path) -> dict[str, Any]:
     """Return the whole of a YAML file as plain dictionaries; ParamsError names a broken one."""
     path = paths.resolve(config)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), LOADER)
     except FileNotFoundError:
         raise ParamsError(f"{paths.relative(config)}: no such file") from None
     except yaml.YAMLError as error:

@@ -22,6 +22,7 @@ from open_clip.timm_model import TimmModel
 from lib import paths
 
 FOLDER = "trunks"
+REMEMBER = 512  # MB that are enough for the sample; the stage `embed` has a setting
 
 
 class Remembered(torch.nn.Module):
@@ -61,9 +62,10 @@ class _Memo:
         digest.update(f"{tuple(batch.shape)} {batch.dtype}".encode())
         digest.update(batch.numpy().tobytes())
         file = self.folder / f"{digest.hexdigest()[:40]}.npy"
-        if file.is_file():
+        try:
             return torch.from_numpy(np.load(file))
-        made = self.trunk(batch)
+        except FileNotFoundError:  # never made, or let go by another process a moment ago
+            made = self.trunk(batch)
         part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.part.npy")
         np.save(part, made.numpy())
         os.replace(part, file)

@@ -32,10 +32,9 @@ from lib.fnd.towers.perturbing import IMAGE_KINDS, TEXT_KINDS, perturb_image, pe
 from lib.fnd.towers.store import MANIFEST, PERTURBED, Arrays, fill, publish
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
-from lib.trunks import remembered
+from lib.trunks import REMEMBER, remembered
 
 PART = 32  # perturbed articles written at once
-REMEMBER = 512  # MB of trunks' vectors kept for the next CLIP of the same trunks
 Tower = texts.LoadedText | images.LoadedImage
 
 

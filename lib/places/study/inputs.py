@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from lib.places.study import prompt_features
 from lib.places.study.systems import Features, ZeroShotPlaces
 from lib.sample.tiny import tiny_clip
 from lib.schema import read_pairs, write_pairs
+from lib.trunks import REMEMBER, remembered
 
 DATASET = "instacities"
 
@@ -101,6 +102,7 @@ def _features(name: str, folder: str, pairs: str, settings: ZeroShotPlaces) -> F
     encoder = load_encoder(info["name"], info["pretrained"])
     if encoder.info["weights_sha256"] != info["weights_sha256"]:
         raise ValueError(f"{folder}: made with other weights than {info['name']} has now")
+    encoder = replace(encoder, model=remembered(encoder.model, REMEMBER))  # the same prompts again
     classes, others = prompt_features(lambda t: encode_texts(encoder, t), settings.prompt_sets)
     image, text = (np.asarray(x, dtype=np.float32) for x in (cached.image, cached.text))
     return Features(name, image, text, classes, others)
