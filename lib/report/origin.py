@@ -6,10 +6,12 @@ they are in the run records, beside the artefacts, and a page says where.
 
 from __future__ import annotations
 
+import fcntl
 import html
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -147,15 +149,27 @@ def record(out: Path, page: str, origin: Origin, computed: list[str], published:
     page is gone.
     """
     path = out / FILE
-    pages = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    pages = {name: entry for name, entry in pages.items() if (out / name).is_file()}
     entry = asdict(origin) | {"devices": origin.devices, "lock": {LOCK: _lock()}}
     entry["written"] = {"computed": sorted(computed), "published": sorted(published)}
-    text = json.dumps(pages | {page: entry}, indent=1, sort_keys=True, ensure_ascii=False)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(f"{text}\n", encoding="utf-8")
-    os.replace(part, path)
+    with _alone_in(out):
+        pages = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        pages = {name: entry for name, entry in pages.items() if (out / name).is_file()}
+        text = json.dumps(pages | {page: entry}, indent=1, sort_keys=True, ensure_ascii=False)
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(f"{text}\n", encoding="utf-8")
+        os.replace(part, path)
     return path
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a folder: two processes write pages."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)  # which lets go
 
 
 def _lock() -> str:

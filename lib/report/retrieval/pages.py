@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from lib import tables
 from lib.report import html as shell
 from lib.report.headline import Headline, judged, limits, listed
 from lib.report.origin import MADE_UP, Origin
-from lib.report.retrieval import ranking, tuning
+from lib.report.retrieval import load, ranking, tuning
 from lib.report.writer import Settings, Writer
 from lib.retrieval.findings import FINE_TUNED, TRIVIAL, WISE_FT, ZERO_SHOT, Findings, claims
 from lib.retrieval.findings.scores import Scores, score
@@ -50,6 +51,21 @@ def write_retrieval(
     opening = _opening(found, heads[PAGE].numbers)
     links = [("Data", "data.html"), ("Notebook", "notebooks/04_wise_ft_retrieval.html")]
     return writer.page(PAGE, "News image–text retrieval", opening, parts, links, heads)
+
+
+def load_and_write(
+    predictions: str, config: str, out: Path, settings: Settings, origin: Origin
+) -> tuple[dict[str, Headline], dict[str, Any]]:
+    """Read the study and write its page; returns both headlines, and what was read.
+
+    What was read: systems, tuned (sets), queries (a set). One call with plain arguments, so that
+    another process can make it. Raises what `load` and `write_retrieval` raise.
+    """
+    found, pictures = load(predictions, config, settings.bootstrap)
+    heads = write_retrieval(found, out, settings, pictures, origin)
+    queries = found.queries.groupby("set")["query"].nunique().to_dict()
+    systems = found.queries["system"].nunique()
+    return heads, {"systems": systems, "tuned": found.tuned, "queries": queries}
 
 
 def headline(found: Findings, checked: pd.DataFrame) -> Headline:
