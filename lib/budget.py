@@ -12,6 +12,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ from lib.paths import ROOT
 BEGINS = re.compile(r"Running stage '(?P<name>[^']+)'")
 ENDS = re.compile(r"Stage '[^']+' (?:didn't change|is cached)|Updating lock file|Use `dvc push`")
 FILE = "pipeline.json"
+KEEPING = threading.Lock()  # lanes end when they like
 
 
 def follow(
@@ -50,11 +52,12 @@ def keep(seconds: dict[str, float], profile: str, root: Path = ROOT) -> None:
         return
     file = root / "artefacts" / profile / "runs" / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
-    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    known |= {name: round(value, 1) for name, value in seconds.items()}
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, file)
+    with KEEPING:
+        known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        known |= {name: round(value, 1) for name, value in seconds.items()}
+        part = file.with_name(f".{file.name}.{os.getpid()}.part")
+        part.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(part, file)
 
 
 def table(profile: str, root: Path = ROOT) -> pd.DataFrame:
@@ -86,7 +89,8 @@ def main() -> None:
         sys.exit(f"budget: artefacts/{profile}/runs/{FILE}: no such file; `make repro` makes it")
     stages = table(profile)
     print(stages.to_string(index=False, formatters={"share": "{:.0%}".format}))
-    print(f"{stages['seconds'].sum() / 60:.1f} minutes in {len(stages)} stages\n")
+    total = stages["seconds"].sum() / 60
+    print(f"{total:.1f} minutes in {len(stages)} stages, of which some ran side by side\n")
     print(memory(profile).to_string(index=False))
 
 

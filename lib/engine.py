@@ -2,22 +2,28 @@
 
 papermill alone runs a misspelt parameter with the default, ends well when a cell leaves by
 `sys.exit(0)`, and stamps every copy with the time (each was tried). `strict` refuses these, each
-in one line with a non-zero exit, and saves a copy that is the same byte for byte every time.
+in one line with a non-zero exit, and saves a copy that is the same byte for byte every time: it
+also gives the kernel the `threads` of the settings, as sums round in an order that depends on them.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from click import ClickException
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine
 from papermill.iorw import write_ipynb
 from traitlets.config import Config
 
-from lib import notebooks, provenance
+from lib import notebooks, params, provenance
 
 KERNEL = "python3"
+THREADS = "OMP_NUM_THREADS"
 
 
 class StrictEngine(NBClientEngine):
@@ -49,7 +55,7 @@ class StrictEngine(NBClientEngine):
             Path(output_path).parent.mkdir(parents=True, exist_ok=True)
         config = Config({"KernelManager": {"transport_encryption": "auto"}})
         record = provenance.record_path(output_path) if output_path else None
-        with provenance.run_record(record, name, passed):
+        with provenance.run_record(record, name, passed), _threads(passed):
             nb = super().execute_notebook(
                 nb, KERNEL, output_path, config=config, coalesce_streams=True, **kwargs
             )
@@ -59,3 +65,24 @@ class StrictEngine(NBClientEngine):
         if output_path:
             write_ipynb(nb, output_path)
         return nb
+
+
+@contextmanager
+def _threads(passed: Mapping[str, Any]) -> Iterator[None]:
+    """Set the threads of one process's arithmetic as the settings say, for the kernel to inherit.
+
+    With `threads` 0, or a notebook without settings, what is set stays.
+    """
+    try:
+        threads = params.read(passed["config"]).get("threads", 0) if "config" in passed else 0
+    except params.ParamsError as error:
+        raise ClickException(str(error)) from None
+    before = os.environ.get(THREADS)
+    if threads:
+        os.environ[THREADS] = str(threads)
+    try:
+        yield
+    finally:
+        os.environ.pop(THREADS, None)
+        if before is not None:
+            os.environ[THREADS] = before

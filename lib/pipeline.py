@@ -1,5 +1,8 @@
 """One run of the whole pipeline: `dvc repro`, its minutes, and where the report is.
 
+    python -m lib.pipeline              stages side by side, as many as `lanes` in params.yaml says
+    python -m lib.pipeline [options]    one `dvc repro` with these options
+
 A run that was stopped or killed is gone on with: finished stages are kept, the one in the middle
 is made again (`embed` keeps its finished blocks).
 """
@@ -12,14 +15,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TextIO
 
 import psutil
+from dvc.exceptions import DvcException
 
-from lib import budget, params
+from lib import budget, lanes, params
 from lib.paths import ROOT
 
 CONFIG = "params.yaml"
+LANE_BYTES = 5 * 2**30  # memory of the largest stage of the sample, its processes together
+ADVICE = "the reason is above; `make repro` goes on from here"
 
 
 class PipelineError(RuntimeError):
@@ -67,9 +75,15 @@ def is_dvc(number: int) -> bool:
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 
 
-def environment(profile: str) -> dict[str, str]:
-    """Return the variables for the stages: our programs first, nothing from a hub for a sample."""
+def environment(profile: str, threads: int) -> dict[str, str]:
+    """Return the variables for the stages: our programs first, nothing from a hub for a sample.
+
+    threads: of one process's arithmetic, whose sums round in an order that depends on it; 0 = as
+    many as there are cores.
+    """
     variables = dict(os.environ, DVC_NO_ANALYTICS="true", PYTHONHASHSEED="0")
+    if threads:
+        variables["OMP_NUM_THREADS"] = str(threads)
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables["TOKENIZERS_PARALLELISM"] = "false"
     variables = MALLOC | variables
@@ -78,43 +92,82 @@ def environment(profile: str) -> dict[str, str]:
     return variables
 
 
-def reproduce(root: Path, arguments: list[str]) -> int:
+def reproduce(root: Path, arguments: Sequence[str], name: str = "") -> int:
     """Run `dvc repro`, waiting for its end even when the terminal sends an interrupt.
 
-    The seconds of each stage that ran are kept (lib.budget).
+    With `name`, only that stage and every line after its name. The seconds of each stage that ran
+    are kept (lib.budget). Returns the exit code.
     """
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
-    before = signal.signal(signal.SIGINT, lambda *_: None)  # DVC has it too, and tidies up
+    out: lanes.Labelled | TextIO = sys.stdout
+    options: dict[str, Any] = {}
+    if name:
+        command[3:] = ["--wait-for-lock", "repro", "--single-item", name, *arguments]
+        out, options = lanes.Labelled(sys.stdout, name), {"stderr": subprocess.STDOUT}
+    profile = params.profile(root / CONFIG)
+    threads = params.read(root / CONFIG).get("threads", 0)
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=environment(profile, threads),
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        **options,
+    ) as process:
+        seconds = budget.follow(process.stdout, out)
+    budget.keep(seconds, profile, root)
+    return process.returncode
+
+
+def lanes_that_fit(wanted: int, available: int) -> int:
+    """Return how many stages may run at once with `available` bytes of memory; at least one."""
+    return max(1, min(wanted, available // LANE_BYTES))
+
+
+def side_by_side(root: Path, count: int) -> None:
+    """Run every stage that is out of date, `count` at once; PipelineError names those that failed.
+
+    DVC has the last word: its own run over all stages finds nothing left to do.
+    """
     try:
-        profile = params.profile(root / CONFIG)
-        variables = environment(profile)
-        with subprocess.Popen(
-            command, cwd=root, env=variables, stdout=subprocess.PIPE, text=True
-        ) as process:
-            seconds = budget.follow(process.stdout, sys.stdout)
-        budget.keep(seconds, profile, root)
-        return process.returncode
-    finally:
-        signal.signal(signal.SIGINT, before)
+        steps = lanes.outdated(root)
+    except DvcException as error:
+        raise PipelineError(" ".join(str(error).split())) from None
+    if not steps:
+        print("Data and pipelines are up to date.")
+        return
+    print(f"{len(steps)} stages to look at, {count} at once; a line begins with its stage")
+    if failed := lanes.run(steps, count, lambda name: reproduce(root, (), name)):
+        raise PipelineError(f"stopped at {' and '.join(failed)}; {ADVICE}")
+    if code := reproduce(root, ["--quiet"]):
+        raise PipelineError(f"stopped (dvc repro: {code}); {ADVICE}")
 
 
 def main() -> None:
-    """Run the pipeline with the options of `dvc repro`; end with where the report is."""
+    """Run the pipeline, or `dvc repro` with the options given; end with where the report is."""
     begun = time.monotonic()
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # DVC has it too, and tidies up
     try:
         for line in clear_lock(ROOT):
             print(f"pipeline: {line}")
-        if code := reproduce(ROOT, sys.argv[1:]):
-            raise PipelineError(
-                f"stopped (dvc repro: {code}); the reason is above; `make repro` goes on from here"
-            )
-        report = params.read(ROOT / CONFIG)["index"]
-        if not (ROOT / report).is_file():
-            raise PipelineError(f"the pipeline ended without {report}")
+        settings = params.read(ROOT / CONFIG)
+        wanted = settings["lanes"] if len(sys.argv) == 1 else 1
+        count = lanes_that_fit(wanted, psutil.virtual_memory().available)
+        if count < wanted:
+            print(f"pipeline: memory for {count} of {wanted} stages at once")
+        if count > 1:
+            side_by_side(ROOT, count)
+        elif code := reproduce(ROOT, sys.argv[1:]):
+            raise PipelineError(f"stopped (dvc repro: {code}); {ADVICE}")
+        if not (ROOT / settings["index"]).is_file():
+            raise PipelineError(f"the pipeline ended without {settings['index']}")
     except (PipelineError, params.ParamsError) as error:
         sys.exit(f"pipeline: {error}")
+    finally:
+        signal.signal(signal.SIGINT, before)
     print(f"Pipeline took {(time.monotonic() - begun) / 60:.1f} minutes (make budget: where)")
-    print(f"The report: {report} (open it in a browser; it needs no network)")
+    print(f"The report: {settings['index']} (open it in a browser; it needs no network)")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The engine `strict` refuses what papermill lets pass, and writes the same bytes twice."""
 
+import os
 import subprocess
 import sys
 
@@ -116,6 +117,19 @@ def test_kernel_is_forced_and_quiet(tmp_path, write_notebook, capfd):
     made = run(source, tmp_path / "o.ipynb")
     assert made.cells[1].outputs[0].text.strip() == sys.prefix
     assert "encryption" not in capfd.readouterr().err
+
+
+def test_the_kernel_has_the_threads_of_the_settings(tmp_path, write_notebook, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    asks = "import os; print(os.environ['OMP_NUM_THREADS'])"
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, asks)
+    for text, threads in (("threads: 3", "3"), ("threads: 0", "5")):
+        (tmp_path / "c.yaml").write_text(text)
+        made = run(source, tmp_path / "o.ipynb", config=str(tmp_path / "c.yaml"))
+        assert made.cells[2].outputs[0].text.strip() == threads
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+    missing = str(tmp_path / "none.yaml")
+    assert refusal(source, tmp_path / "o.ipynb", config=missing).endswith("none.yaml: no such file")
 
 
 def test_command_line_ends_with_one_line(tmp_path, write_notebook):

@@ -47,7 +47,9 @@ NOT_SETTINGS = {
     "memes_encoder",
     "models",
     "index",
-}  # only dvc.yaml reads them
+    "lanes",
+    "threads",
+}  # only dvc.yaml and lib.pipeline read them
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+import torch
+
 from lib import params, paths
 from lib.encoders import load_encoder
 from lib.retrieval import rewriting
@@ -22,6 +24,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         settings = params.load(args.config, "finetune_retrieval", FinetuneRetrieval)
+        if threads := params.read(args.config).get("threads", 0):
+            torch.set_num_threads(threads)  # on which the last digits of trained weights depend
         recipe = settings.recipe_of(args.run)
         rewrite = None
         if recipe.paraphrase:

@@ -1,0 +1,120 @@
+"""Lanes: stages that do not need each other run side by side, each by its own `dvc repro`.
+
+DVC runs one stage after another, and leaves it to the user to start several runs of parts of a
+pipeline at once; its locks keep them apart. Here its graph says what may start: of the stages whose
+inputs stand, the one with the longest chain behind it. Stages of one `foreach` or `matrix` never
+run at once: the first leaves in the scratch folder what the others would compute again.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TextIO
+
+from dvc.repo import Repo
+from networkx import ancestors
+
+BAR = re.compile(r"\d+%\||\d+it \[")  # what tqdm draws
+PAUSE = 15.0  # seconds between two states of a bar
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage that has to run: those it waits for, and about how long it takes."""
+
+    needs: frozenset[str] = frozenset()
+    minutes: float = 0.3  # `meta: {minutes: ...}` in dvc.yaml; only the order depends on it
+
+
+def outdated(root: Path) -> dict[str, Step]:
+    """Return each stage that has to run, or is behind one that has, in the order of dvc.yaml.
+
+    Empty if all is up to date. Raises DvcException for a pipeline that DVC cannot read.
+    """
+    with Repo(str(root)) as repo:
+        changed = set(repo.status())
+        graph = repo.index.graph  # a stage leads to those that it needs
+        wanted = {stage for stage in graph if stage.addressing in changed}
+        wanted |= {stage for one in wanted for stage in ancestors(graph, one)}
+        return {
+            stage.name: Step(
+                frozenset(needed.name for needed in graph.successors(stage) if needed in wanted),
+                **(stage.meta or {}),
+            )
+            for stage in repo.index.stages
+            if stage in wanted
+        }
+
+
+def heights(steps: Mapping[str, Step]) -> dict[str, float]:
+    """Return the minutes of the longest chain that begins with each stage."""
+
+    @cache
+    def height(name: str) -> float:
+        behind = [other for other, step in steps.items() if name in step.needs]
+        return steps[name].minutes + max(map(height, behind), default=0.0)
+
+    return {name: height(name) for name in steps}
+
+
+def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str], int]) -> list[str]:
+    """Call `start(name)` for every stage, at most `lanes` at once; return those that failed.
+
+    After a failure nothing new starts, but what runs goes on to its end, so its work is kept.
+    """
+    first = heights(steps)
+    left, done, failed = list(steps), set(), []
+    running: dict[Future[int], str] = {}
+    with ThreadPoolExecutor(lanes) as pool:
+        while running or (left and not failed):
+            ready = [name for name in left if _may_start(name, steps, done, running.values())]
+            if ready and len(running) < lanes and not failed:
+                name = max(ready, key=first.__getitem__)  # of equals, the first in dvc.yaml
+                left.remove(name)
+                running[pool.submit(start, name)] = name
+                continue
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                name = running.pop(future)
+                done.add(name)
+                if future.result():
+                    failed.append(name)
+    return failed
+
+
+def _may_start(
+    name: str, steps: Mapping[str, Step], done: set[str], running: Iterable[str]
+) -> bool:
+    """Tell whether all that a stage needs is there, and no other of its group is running."""
+    group = name.partition("@")[0]
+    return steps[name].needs <= done and group not in {one.partition("@")[0] for one in running}
+
+
+class Labelled:
+    """A text stream for the lines of one stage: its name before each, progress bars now and then.
+
+    Two bars that redraw themselves on one terminal line would hide each other.
+    """
+
+    def __init__(self, out: TextIO, name: str, clock: Callable[[], float] = time.monotonic):
+        """Write to `out` for the stage `name`."""
+        self.out, self.name, self.clock = out, name, clock
+        self.shown = clock()
+
+    def write(self, line: str) -> None:
+        """Write one line, unless it is empty or the state of a bar too soon after another."""
+        if BAR.search(line):
+            if self.clock() - self.shown < PAUSE:
+                return
+            self.shown = self.clock()
+        if line.strip():
+            self.out.write(f"{self.name} | {line.rstrip()}\n")
+
+    def flush(self) -> None:
+        """Flush the stream behind."""
+        self.out.flush()
