@@ -75,15 +75,9 @@ def is_dvc(number: int) -> bool:
 MALLOC = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 
 
-def environment(profile: str, threads: int) -> dict[str, str]:
-    """Return the variables for the stages: our programs first, nothing from a hub for a sample.
-
-    threads: of one process's arithmetic, whose sums round in an order that depends on it; 0 = as
-    many as there are cores.
-    """
+def environment(profile: str) -> dict[str, str]:
+    """Return the variables for the stages: our programs first, nothing from a hub for a sample."""
     variables = dict(os.environ, DVC_NO_ANALYTICS="true", PYTHONHASHSEED="0")
-    if threads:
-        variables["OMP_NUM_THREADS"] = str(threads)
     variables["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     variables["TOKENIZERS_PARALLELISM"] = "false"
     variables = MALLOC | variables
@@ -105,11 +99,10 @@ def reproduce(root: Path, arguments: Sequence[str], name: str = "") -> int:
         command[3:] = ["--wait-for-lock", "repro", "--single-item", name, *arguments]
         out, options = lanes.Labelled(sys.stdout, name), {"stderr": subprocess.STDOUT}
     profile = params.profile(root / CONFIG)
-    threads = params.read(root / CONFIG).get("threads", 0)
     with subprocess.Popen(
         command,
         cwd=root,
-        env=environment(profile, threads),
+        env=environment(profile),
         stdout=subprocess.PIPE,
         text=True,
         errors="replace",

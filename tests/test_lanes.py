@@ -85,7 +85,7 @@ WAIT = "import pathlib, time\npathlib.Path('{own}.here').touch()\n" + (
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(tmp_path):
     """A repository whose stages `left` and `right` each wait until the other has begun."""
     for own, other in (("left", "right"), ("right", "left")):
         (tmp_path / f"{own}.py").write_text(WAIT.format(own=own, other=other))

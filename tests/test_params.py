@@ -49,7 +49,7 @@ NOT_SETTINGS = {
     "index",
     "lanes",
     "threads",
-}  # only dvc.yaml and lib.pipeline read them
+}  # of no one stage: dvc.yaml, the pipeline and the engine read them
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

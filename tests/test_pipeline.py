@@ -143,11 +143,5 @@ def test_a_lock_of_a_reused_number_or_cut_off_is_removed(tmp_path):
 
 def test_only_a_real_profile_may_ask_a_hub(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    assert pipeline.environment("sample", 1)["HF_HUB_OFFLINE"] == "1"
-    assert "HF_HUB_OFFLINE" not in pipeline.environment("paper", 1)
-
-
-def test_threads_of_a_process_are_set_or_left_to_the_machine(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert pipeline.environment("sample", 3)["OMP_NUM_THREADS"] == "3"
-    assert "OMP_NUM_THREADS" not in pipeline.environment("sample", 0)
+    assert pipeline.environment("sample")["HF_HUB_OFFLINE"] == "1"
+    assert "HF_HUB_OFFLINE" not in pipeline.environment("paper")
