@@ -21,6 +21,7 @@ from papermill.iorw import write_ipynb
 from traitlets.config import Config
 
 from lib import notebooks, params, provenance
+from lib.machine import SECTION, Machine
 
 KERNEL = "python3"
 THREADS = "OMP_NUM_THREADS"
@@ -74,12 +75,13 @@ def _threads(passed: Mapping[str, Any]) -> Iterator[None]:
     With `threads` 0, or a notebook without settings, what is set stays.
     """
     try:
-        threads = params.read(passed["config"]).get("threads", 0) if "config" in passed else 0
+        config = passed.get("config")
+        machine = params.load(config, SECTION, Machine) if config else Machine()
     except params.ParamsError as error:
         raise ClickException(str(error)) from None
     before = os.environ.get(THREADS)
-    if threads:
-        os.environ[THREADS] = str(threads)
+    if machine.threads:
+        os.environ[THREADS] = str(machine.threads)
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
 """One run of the whole pipeline: `dvc repro`, its minutes, and where the report is.
 
-    python -m lib.pipeline              stages side by side, as many as `lanes` in params.yaml says
+    python -m lib.pipeline              stages side by side, as many as machine.lanes says
     python -m lib.pipeline [options]    one `dvc repro` with these options
 
 A run that was stopped or killed is gone on with: finished stages are kept, the one in the middle
@@ -23,6 +23,7 @@ import psutil
 from dvc.exceptions import DvcException
 
 from lib import budget, lanes, params
+from lib.machine import SECTION, Machine
 from lib.paths import ROOT
 
 CONFIG = "params.yaml"
@@ -145,7 +146,8 @@ def main() -> None:
         for line in clear_lock(ROOT):
             print(f"pipeline: {line}")
         settings = params.read(ROOT / CONFIG)
-        wanted = settings["lanes"] if len(sys.argv) == 1 else 1
+        machine = params.load(ROOT / CONFIG, SECTION, Machine)
+        wanted = machine.lanes if len(sys.argv) == 1 else 1
         count = lanes_that_fit(wanted, psutil.virtual_memory().available)
         if count < wanted:
             print(f"pipeline: memory for {count} of {wanted} stages at once")

@@ -124,12 +124,13 @@ def test_the_kernel_has_the_threads_of_the_settings(tmp_path, write_notebook, mo
     asks = "import os; print(os.environ['OMP_NUM_THREADS'])"
     source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, asks)
     for text, threads in (("threads: 3", "3"), ("threads: 0", "5")):
-        (tmp_path / "c.yaml").write_text(text)
+        (tmp_path / "c.yaml").write_text(f"machine: {{{text}}}")
         made = run(source, tmp_path / "o.ipynb", config=str(tmp_path / "c.yaml"))
         assert made.cells[2].outputs[0].text.strip() == threads
     assert os.environ["OMP_NUM_THREADS"] == "5"
-    missing = str(tmp_path / "none.yaml")
-    assert refusal(source, tmp_path / "o.ipynb", config=missing).endswith("none.yaml: no such file")
+    (tmp_path / "c.yaml").write_text("machine: {thread: 3}")
+    line = refusal(source, tmp_path / "o.ipynb", config=str(tmp_path / "c.yaml"))
+    assert line.endswith("c.yaml: machine.thread: unknown key; did you mean threads?")
 
 
 def test_command_line_ends_with_one_line(tmp_path, write_notebook):

@@ -13,6 +13,7 @@ from lib.paths import ROOT
 
 CONFIGS = ("params.yaml", "profiles/smoke.yaml")
 SECTIONS = {
+    "machine": "lib.machine:Machine",
     "data.instacities": "lib.data.readers.instacities:Settings",
     "sample.instacities": "lib.sample.instacities.posts:Settings",
     "data.newsimages": "lib.data.readers.newsimages:Settings",
@@ -47,9 +48,7 @@ NOT_SETTINGS = {
     "memes_encoder",
     "models",
     "index",
-    "lanes",
-    "threads",
-}  # of no one stage: dvc.yaml, the pipeline and the engine read them
+}  # only dvc.yaml reads them
 GROUPS = {"data", "sample"}  # hold one section a data set
 
 

@@ -145,3 +145,23 @@ def test_only_a_real_profile_may_ask_a_hub(monkeypatch):
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     assert pipeline.environment("sample")["HF_HUB_OFFLINE"] == "1"
     assert "HF_HUB_OFFLINE" not in pipeline.environment("paper")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("lane: 2", "machine.lane: unknown key; did you mean lanes?"),
+        ("lanes: two", "machine.lanes: expected int, got 'two'"),
+        ("lanes: 0", "machine.lanes: must be at least 1, got 0"),
+        ("threads: -1", "machine.threads: must not be negative, got -1"),
+    ],
+)
+def test_a_mistaken_setting_of_the_run_is_one_line(repository, monkeypatch, text, line):
+    (repository / "params.yaml").write_text(f"profile: sample\nindex: a.txt\nmachine: {{{text}}}")
+    monkeypatch.setattr(pipeline, "ROOT", repository)
+    monkeypatch.setattr(sys, "argv", ["pipeline"])
+    with pytest.raises(SystemExit) as end:
+        pipeline.main()
+    assert str(end.value).startswith("pipeline: ")
+    assert str(end.value).endswith(f"params.yaml: {line}")
+    assert not (repository / "runs.log").exists()

@@ -291,6 +291,7 @@ def test_command_line(root, table, tmp_path, capsys):
     write_pairs(table, tmp_path / "pairs.parquet")
     config = tmp_path / "params.yaml"
     config.write_text(
+        "machine: {}\n"
         "finetune_retrieval:\n"
         "  seeds: [0]\n"
         "  recipes: {it: {image_boundary: 3, text_boundary: 3, batch: 8, train: {epochs: 1}}}\n"

@@ -8,6 +8,7 @@ import torch
 
 from lib import params, paths
 from lib.encoders import load_encoder
+from lib.machine import SECTION, Machine
 from lib.retrieval import rewriting
 from lib.retrieval.finetune import FinetuneRetrieval
 from lib.retrieval.finetune.run import tune
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         settings = params.load(args.config, "finetune_retrieval", FinetuneRetrieval)
-        if threads := params.read(args.config).get("threads", 0):
+        if threads := params.load(args.config, SECTION, Machine).threads:
             torch.set_num_threads(threads)  # on which the last digits of trained weights depend
         recipe = settings.recipe_of(args.run)
         rewrite = None
