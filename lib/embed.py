@@ -13,8 +13,8 @@ killed continues where it stopped, with the same bytes as one that was not.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -49,7 +49,8 @@ from lib.embeddings import (
 from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder, one_thread_each
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
-from lib.trunks import remembered
+from lib.trunks import Remembered, remembered
+from lib.workers import worker_count
 
 
 @dataclass(frozen=True)
@@ -162,9 +163,8 @@ def _run(
             made = encode_texts(encoder, table["text"].iloc[rows].tolist(), len(rows))
             _check(made, batch)
         else:
-            pixels, bad = _load_batch(encoder, [root / name for name in table["image"].iloc[rows]])
-            with gate:  # one forward pass at a time on an accelerator: memory stays flat
-                made = encode_pixels(encoder, pixels)
+            files = [root / name for name in table["image"].iloc[rows]]
+            made, bad = _encode_files(encoder, files, gate)
             _check(made, batch)
             failures.update({rows[i]: reason for i, reason in bad.items()})
             made[list(bad)] = np.nan
@@ -176,7 +176,7 @@ def _run(
         left[batch.kind, batch.block] = left.get((batch.kind, batch.block), 0) + 1
     total = sum(len(batch.rows) for batch in batches)
     with one_thread_each(encoder.device), tqdm(total=total, desc="embed", unit="row") as bar:
-        for batch in _in_parallel(work, batches, settings.workers or os.cpu_count() or 1):
+        for batch in _in_parallel(work, batches, worker_count(settings.workers)):
             bar.update(len(batch.rows))
             left[batch.kind, batch.block] -= 1
             if not left[batch.kind, batch.block]:
@@ -225,6 +225,37 @@ def _in_parallel(work: Any, batches: list[_Batch], workers: int) -> Iterator[_Ba
                     yield running.pop(future)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _encode_files(
+    encoder: Encoder, files: list[Path], gate: threading.Semaphore
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Return features (n, d) of pictures, and the reasons of unreadable ones by position.
+
+    Where the trunk's vectors of these very files are remembered, nothing is decoded.
+    """
+    memory = encoder.model if isinstance(encoder.model, Remembered) else None
+    source = _source(files, encoder) if memory else ""
+    with torch.inference_mode():
+        if source and (known := memory.recall_image(source)) is not None:
+            return known.numpy(), {}
+        pixels, bad = _load_batch(encoder, files)
+        with gate:  # one forward pass at a time on an accelerator: memory stays flat
+            if not source or bad:
+                return encode_pixels(encoder, pixels), bad
+            upright = pixels.contiguous(memory_format=torch.channels_last)
+            return memory.encode_image(upright, source).numpy(), bad
+
+
+def _source(files: list[Path], encoder: Encoder) -> str:
+    """Return a digest of files' bytes and of the preprocessing; "" where one is not there."""
+    if not all(file.is_file() for file in files):
+        return ""
+    known = hashlib.blake2b(json.dumps(encoder.info["preprocess"], sort_keys=True).encode())
+    for file in files:
+        data = file.read_bytes()
+        known.update(len(data).to_bytes(8, "big") + data)
+    return known.hexdigest()
 
 
 def _load_batch(encoder: Encoder, files: list[Path]) -> tuple[torch.Tensor, dict[int, str]]:

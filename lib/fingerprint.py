@@ -18,6 +18,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from lib.paths import ROOT
@@ -29,6 +31,23 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 class FingerprintError(ValueError):
     """A target is missing, or its code cannot be read; one line says which and where."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is read of one notebook or module."""
+
+    digest: str
+    imports: tuple[str, ...]  # modules of our package, with the packages they lie in
+    files: tuple[str, ...]  # texts that may name files of ours
+
+
+@cache
+def _read(path: Path, package: str, root: Path, changed_ns: int) -> Source:
+    """Read a source once for all targets that use it, unless it has changed since."""
+    tree = _parse(path, root)
+    texts = (text for text in _strings(tree) if text.startswith(f"{PACKAGE}/"))
+    return Source(digest(tree), tuple(_imports(tree, package, root)), tuple(texts))
 
 
 def fingerprint(target: str, root: Path = ROOT) -> str:
@@ -43,19 +62,19 @@ def fingerprint(target: str, root: Path = ROOT) -> str:
         package = target if path and path.stem == "__init__" else target.rpartition(".")[0]
     if path is None or not path.is_file():
         raise FingerprintError(f"{target}: no such notebook or module")
-    trees = {path: _parse(path, root)}
+    sources = {path: _read(path, package, root, path.stat().st_mtime_ns)}
     pending = [] if target.endswith(".ipynb") else _started(target, root)
-    pending += _imports(trees[path], package, root)
+    pending += sources[path].imports
     while pending:
         name = pending.pop()
         found = _module_file(name, root)
-        if found not in trees:
-            trees[found] = _parse(found, root)
+        if found not in sources:
             inside = name if found.name == "__init__.py" else name.rpartition(".")[0]
-            pending += _imports(trees[found], inside, root)
-    digests = {source: digest(tree) for source, tree in trees.items()}
+            sources[found] = _read(found, inside, root, found.stat().st_mtime_ns)
+            pending += sources[found].imports
+    digests = {file: source.digest for file, source in sources.items()}
     first = digests.pop(path)
-    for source in _data_files(trees, root):
+    for source in _data_files(sources, root):
         digests[source] = hashlib.sha256(source.read_bytes()).hexdigest()
     rest = sorted((source.relative_to(root).as_posix(), value) for source, value in digests.items())
     rows = [(path.relative_to(root).as_posix(), first), *rest]
@@ -64,7 +83,7 @@ def fingerprint(target: str, root: Path = ROOT) -> str:
 
 def digest(tree: ast.AST) -> str:
     """Return the sha256 of a syntax tree: the same for every layout and Python version."""
-    return hashlib.sha256("\n".join(_walk(tree)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(_walk(tree, [])).encode()).hexdigest()
 
 
 def file_name(target: str) -> str:
@@ -72,23 +91,25 @@ def file_name(target: str) -> str:
     return f"{Path(target).stem if target.endswith('.ipynb') else target}.txt"
 
 
-def _walk(node: object) -> Iterator[str]:
-    """Yield a syntax tree as text. Empty fields are left out: newer Pythons add some."""
+def _walk(node: object, out: list[str]) -> list[str]:
+    """Append a syntax tree as texts. Empty fields are left out: newer Pythons add some."""
     if isinstance(node, ast.AST):
-        yield type(node).__name__
-        for name, value in ast.iter_fields(node):
-            if name in ("ctx", "kind", "type_comment") or value is None or value == []:
+        out.append(type(node).__name__)
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if value is None or value == [] or name in ("ctx", "kind", "type_comment"):
                 continue
             if name == "body" and isinstance(node, DOCUMENTED) and _is_docstring(value[0]):
                 value = value[1:]
-            yield f".{name}"
-            yield from _walk(value)
-        yield "/"
+            out.append(f".{name}")
+            _walk(value, out)
+        out.append("/")
     elif isinstance(node, list):
         for item in node:
-            yield from _walk(item)
+            _walk(item, out)
     else:
-        yield repr(node)
+        out.append(repr(node))
+    return out
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -174,7 +195,7 @@ def _module_file(name: str, root: Path) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _data_files(sources: dict[Path, ast.Module], root: Path) -> set[Path]:
+def _data_files(sources: dict[Path, Source], root: Path) -> set[Path]:
     """Return the files that used code reads: those of its packages' `data` folders, and any file
     of ours whose path stands in the code as a text.
 
@@ -189,8 +210,7 @@ def _data_files(sources: dict[Path, ast.Module], root: Path) -> set[Path]:
         for path in folder.rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    texts = (text for tree in sources.values() for text in _strings(tree))
-    named = {root / text for text in texts if text.startswith(f"{PACKAGE}/")}
+    named = {root / text for source in sources.values() for text in source.files}
     return found | {path for path in named if path not in sources and path.is_file()}
 
 

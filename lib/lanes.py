@@ -63,9 +63,10 @@ def heights(steps: Mapping[str, Step]) -> dict[str, float]:
     return {name: height(name) for name in steps}
 
 
-def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str], int]) -> list[str]:
-    """Call `start(name)` for every stage, at most `lanes` at once; return those that failed.
+def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str, bool], int]) -> list[str]:
+    """Call `start(name, alone)` for every stage, at most `lanes` at once; return those that failed.
 
+    `alone` tells that no other stage runs or could start now, so that this one may have all cores.
     After a failure nothing new starts, but what runs goes on to its end, so its work is kept.
     """
     first = heights(steps)
@@ -77,7 +78,8 @@ def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str], int]) -> l
             if ready and len(running) < lanes and not failed:
                 name = max(ready, key=first.__getitem__)  # of equals, the first in dvc.yaml
                 left.remove(name)
-                running[pool.submit(start, name)] = name
+                alone = not running and len(ready) == 1
+                running[pool.submit(start, name, alone)] = name
                 continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(future)

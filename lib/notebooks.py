@@ -10,8 +10,11 @@ from typing import Any, NoReturn
 
 from click import ClickException  # papermill's command line prints one as a single line, exit 1
 from nbformat import NotebookNode
+from nbformat.v4 import new_output
 
 INJECTED = "injected-parameters"  # papermill's tag and, here, the id of the cell that it adds
+MEASURED = "measured"  # tag of cells that show times or memory
+DIFFERS = "What was measured differs with every run; see artefacts/<profile>/runs.\n"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
 OUTPUT = re.compile(r"#\s*output\b")  # `predictions: str = ""  # output: folder of …`
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -89,10 +92,14 @@ def check_outputs(source: str, passed: dict[str, Any], name: str) -> None:
 
 
 def normalise(nb: NotebookNode) -> None:
-    """Drop, in place, what differs between two equal runs: times, paths, versions, random ids."""
+    """Drop, in place, what differs between two equal runs: times, paths, versions, random ids.
+
+    Where parameters were given, also what cells tagged `measured` show; a run by itself keeps it.
+    """
     nb.metadata.pop("papermill", None)
     nb.metadata.pop("widgets", None)
     nb.metadata.get("language_info", {}).pop("version", None)
+    given = any(INJECTED in cell.metadata.get("tags", []) for cell in nb.cells)
     for cell in nb.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
@@ -100,6 +107,8 @@ def normalise(nb: NotebookNode) -> None:
             cell.id = INJECTED
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if _steady(output)]
+            if given and MEASURED in cell.metadata.get("tags", []):
+                cell.outputs = [new_output("stream", text=DIFFERS)]
 
 
 def _steady(output: NotebookNode) -> bool:

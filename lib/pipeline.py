@@ -25,6 +25,7 @@ from dvc.exceptions import DvcException
 from lib import budget, lanes, params
 from lib.machine import SECTION, Machine
 from lib.paths import ROOT
+from lib.workers import SHARE
 
 CONFIG = "params.yaml"
 LANE_BYTES = 5 * 2**30  # memory of the largest stage of the sample, its processes together
@@ -87,11 +88,12 @@ def environment(profile: str) -> dict[str, str]:
     return variables
 
 
-def reproduce(root: Path, arguments: Sequence[str], name: str = "") -> int:
+def reproduce(root: Path, arguments: Sequence[str], name: str = "", cores: int = 0) -> int:
     """Run `dvc repro`, waiting for its end even when the terminal sends an interrupt.
 
-    With `name`, only that stage and every line after its name. The seconds of each stage that ran
-    are kept (lib.budget). Returns the exit code.
+    With `name`, only that stage and every line after its name. With `cores`, a stage starts no
+    more processes or threads than that. The seconds of each stage that ran are kept (lib.budget).
+    Returns the exit code.
     """
     command = [sys.executable, "-m", "dvc", "repro", *arguments]
     out: lanes.Labelled | TextIO = sys.stdout
@@ -103,7 +105,7 @@ def reproduce(root: Path, arguments: Sequence[str], name: str = "") -> int:
     with subprocess.Popen(
         command,
         cwd=root,
-        env=environment(profile),
+        env=environment(profile) | ({SHARE: str(cores)} if cores else {}),
         stdout=subprocess.PIPE,
         text=True,
         errors="replace",
@@ -122,8 +124,13 @@ def lanes_that_fit(wanted: int, available: int) -> int:
 def side_by_side(root: Path, count: int) -> None:
     """Run every stage that is out of date, `count` at once; PipelineError names those that failed.
 
-    DVC has the last word: its own run over all stages finds nothing left to do.
+    They share the cores. DVC has the last word: its own run finds nothing left to do.
     """
+    share = max(1, (os.cpu_count() or 1) // count)
+
+    def start(name: str, alone: bool) -> int:
+        return reproduce(root, (), name, 0 if alone else share)
+
     try:
         steps = lanes.outdated(root)
     except DvcException as error:
@@ -132,7 +139,7 @@ def side_by_side(root: Path, count: int) -> None:
         print("Data and pipelines are up to date.")
         return
     print(f"{len(steps)} stages to look at, {count} at once; a line begins with its stage")
-    if failed := lanes.run(steps, count, lambda name: reproduce(root, (), name)):
+    if failed := lanes.run(steps, count, start):
         raise PipelineError(f"stopped at {' and '.join(failed)}; {ADVICE}")
     if code := reproduce(root, ["--quiet"]):
         raise PipelineError(f"stopped (dvc repro: {code}); {ADVICE}")

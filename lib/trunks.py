@@ -2,8 +2,8 @@
 
 Encoders that were aligned on the same frozen towers differ in their projections only. A trunk's
 pooled vectors are kept in the scratch folder under a digest of its weights and of the very batch
-that it was given, so the next encoder of the same trunk finds them, to the last bit, and nothing
-can be out of date.
+that it was given, or of the files that the batch is made of, which then need no decoding. So the
+next encoder of the same trunk finds them, to the last bit, and nothing can be out of date.
 """
 
 from __future__ import annotations
@@ -37,9 +37,17 @@ class Remembered(torch.nn.Module):
         self._image = _Memo(_without(model.visual, "head"), folder)
         self._words = _Memo(_without(model.text, "proj"), folder)
 
-    def encode_image(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return image features (n, d) of pixels (n, 3, h, w), not normalised."""
-        return self.visual.head(self._image(pixels))
+    def encode_image(self, pixels: torch.Tensor, source: str = "") -> torch.Tensor:
+        """Return image features (n, d) of pixels (n, 3, h, w), not normalised.
+
+        source: digest of all that the pixels were made from, if `recall_image` is to find them.
+        """
+        return self.visual.head(self._image(pixels, source))
+
+    def recall_image(self, source: str) -> torch.Tensor | None:
+        """Return the features (n, d) of what was encoded under this source; None if none was."""
+        kept = self._image.read(self._image.file(source))
+        return None if kept is None else self.visual.head(kept)
 
     def encode_text(self, ids: torch.Tensor) -> torch.Tensor:
         """Return text features (n, d) of token ids (n, l), not normalised."""
@@ -56,20 +64,33 @@ class _Memo:
             self.known.update(f"{name} {tuple(value.shape)}".encode())
             self.known.update(value.numpy().tobytes())
 
-    def __call__(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return the pooled vectors (n, w) float32 of a batch."""
-        digest = self.known.copy()
-        digest.update(f"{tuple(batch.shape)} {batch.dtype}".encode())
-        digest.update(batch.numpy().tobytes())
-        file = self.folder / f"{digest.hexdigest()[:40]}.npy"
-        try:
-            return torch.from_numpy(np.load(file))
-        except FileNotFoundError:  # never made, or let go by another process a moment ago
-            made = self.trunk(batch)
+    def __call__(self, batch: torch.Tensor, source: str = "") -> torch.Tensor:
+        """Return the pooled vectors (n, w) float32 of a batch, kept by its bytes or its source."""
+        file = self.file(source or batch)
+        if (kept := self.read(file)) is not None:
+            return kept
+        made = self.trunk(batch)
         part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.part.npy")
         np.save(part, made.numpy())
         os.replace(part, file)
         return made
+
+    def file(self, known_by: torch.Tensor | str) -> Path:
+        """Return the file of a batch, by itself or by its source."""
+        digest = self.known.copy()
+        if isinstance(known_by, str):
+            digest.update(f"source {known_by}".encode())
+        else:
+            digest.update(f"{tuple(known_by.shape)} {known_by.dtype}".encode())
+            digest.update(known_by.numpy().tobytes())
+        return self.folder / f"{digest.hexdigest()[:40]}.npy"
+
+    def read(self, file: Path) -> torch.Tensor | None:
+        """Return what a file holds; None if it was never made, or let go a moment ago."""
+        try:
+            return torch.from_numpy(np.load(file))
+        except FileNotFoundError:
+            return None
 
 
 def remembered(model: torch.nn.Module, megabytes: int) -> torch.nn.Module:

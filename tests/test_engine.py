@@ -78,6 +78,17 @@ def test_two_runs_are_the_same_bytes(tmp_path, write_notebook):
     assert nbformat.read(copies[0], as_version=4).cells[1].id == "injected-parameters"
 
 
+def test_what_was_measured_is_kept_only_where_no_parameter_was_given(tmp_path, write_notebook):
+    source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, "print(7.5)")
+    made = nbformat.read(source, as_version=4)
+    made.cells[1].metadata.tags = ["measured"]
+    nbformat.write(made, source)
+    by_itself = run(source, tmp_path / "own.ipynb")
+    assert by_itself.cells[-1].outputs[0].text == "7.5\n"
+    given = run(source, tmp_path / "given.ipynb", rows=4)
+    assert given.cells[-1].outputs[0].text == notebooks.DIFFERS
+
+
 def test_a_cell_that_leaves_early_or_fails_is_refused(tmp_path, write_notebook):
     source = write_notebook(
         tmp_path / "n.ipynb",

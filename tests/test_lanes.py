@@ -26,7 +26,7 @@ def test_the_longest_chain_goes_first():
     chain = steps(short="", long="", middle="long", end="middle short")
     assert lanes.heights(chain) == {"short": 2, "long": 3, "middle": 2, "end": 1}
     order = []
-    assert lanes.run(chain, 1, lambda name: order.append(name) or 0) == []
+    assert lanes.run(chain, 1, lambda name, alone: order.append(name) or 0) == []
     assert order == ["long", "short", "middle", "end"]
     chain |= steps(5.0, short="")
     assert max(chain, key=lanes.heights(chain).get) == "short"
@@ -36,7 +36,7 @@ def test_two_stages_run_at_once_but_never_two_of_a_group():
     together, seen, lock = set(), [], threading.Lock()
     meeting = threading.Barrier(2, timeout=20)
 
-    def start(name):
+    def start(name, alone):
         with lock:
             together.add(name)
             seen.append(frozenset(together))
@@ -54,10 +54,17 @@ def test_two_stages_run_at_once_but_never_two_of_a_group():
     assert not [names for names in seen if "c" in names and names & DIAMOND["c"].needs]
 
 
+def test_only_a_stage_without_company_has_all_cores():
+    said = {}
+    end = steps(first="", left="first", right="first", last="left right")
+    assert lanes.run(end, 2, lambda name, alone: said.update({name: alone}) or 0) == []
+    assert said == {"first": True, "left": False, "right": False, "last": True}
+
+
 def test_after_a_failure_nothing_new_starts_and_what_runs_ends():
     failed, slow = threading.Event(), []
 
-    def start(name):
+    def start(name, alone):
         if name == "a":
             failed.set()
             return 1

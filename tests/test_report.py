@@ -336,13 +336,6 @@ def test_injected_parameters_are_no_cell_of_the_notebook():
     assert notebooks.merge(notebook(), executed).cells[1].outputs[0].text == "full"
 
 
-def test_what_was_measured_is_left_out_of_the_report():
-    source, executed = notebook(), notebook(output="7.5 seconds")
-    source.cells[1].metadata.tags = [notebooks.MEASURED]
-    [said] = notebooks.merge(source, executed).cells[1].outputs
-    assert said.text == notebooks.DIFFERS
-
-
 def test_notebook_pages_carry_their_formulas_and_load_nothing():
     chart = "```mermaid\nflowchart LR\nA --> B\n```"
     source = notebook(prose=f"$$\\frac{{a}}{{b}}$$ and $\\nonsense{{}}$ and\n{chart}")

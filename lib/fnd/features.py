@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -33,6 +32,7 @@ from lib.fnd.towers.store import MANIFEST, PERTURBED, Arrays, fill, publish
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
 from lib.trunks import REMEMBER, remembered
+from lib.workers import worker_count
 
 PART = 32  # perturbed articles written at once
 Tower = texts.LoadedText | images.LoadedImage
@@ -108,7 +108,7 @@ def make_features(
     scratch = paths.scratch("fnd", "features", digest_of([manifest])[:24])
     for name, tower in towers.items():
         compute = _computing(tower, table, root, settings)
-        workers = settings.workers or os.cpu_count() or 1
+        workers = worker_count(settings.workers)
         folder = scratch / name
         folder.mkdir(exist_ok=True)
         fill(folder, len(table), compute, settings.block, workers, name, settings.device)
@@ -226,7 +226,7 @@ def _perturb(
             _clip_images(encoder, table, root, change) if pictures else _clip_texts(encoder, table)
         )
         jobs[f"clip/{name}"] = job
-    workers = settings.workers or os.cpu_count() or 1
+    workers = worker_count(settings.workers)
     for name, compute in jobs.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         fill(folder / name, len(table), compute, PART, workers, f"{kind} {name}", settings.device)

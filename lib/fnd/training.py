@@ -181,7 +181,8 @@ def _fit(
         tops = make_tops(system.needs, inputs.names, inputs.towers)
         shapes = {name: inputs.features[name].shape[1:] for name in system.needs}
         model = PairClassifier(system, shapes, tops).to(settings.device)
-        key = digest_of([asdict(system), asdict(settings), seed, _digest(feeds, labels)])
+        known = [asdict(system), asdict(settings), seed]
+        key = digest_of([*known, _digest(feeds, labels)]) if settings.checkpoints else ""
         history = descend(model, feeds, labels, seed, settings, checkpoint, key)
     model.teacher = None
     return model.eval(), history

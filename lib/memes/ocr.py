@@ -35,6 +35,7 @@ from lib.memes.corpus.segmenting import Segmenter
 from lib.provenance import file_digest, record_path, run_record
 from lib.schema import read_pairs
 from lib.stats import bootstrap_ci
+from lib.workers import worker_count
 
 PACKAGE = "rapidocr-onnxruntime"
 READINGS, MANIFEST, PROGRESS = "readings.parquet", "manifest.json", "progress.jsonl"
@@ -224,6 +225,7 @@ def _lines(progress: Path) -> Iterator[tuple[str, str]]:
 def _mapped(reader: partial, files: Sequence[Path], workers: int) -> Iterator[str]:
     """Yield the texts of pictures in order, read by one process or several."""
     bar = {"total": len(files), "desc": "memes read", "delay": 10}
+    workers = worker_count(workers)
     if workers == 1 or len(files) < 2:
         yield from tqdm(map(reader, files), **bar)
         return

@@ -33,8 +33,6 @@ from lib.report import mermaid
 SPELLING = ((r"\\top\b", r"{\\mathrm{T}}"), (r"\\ge\b", r"\\geq"), (r"\\le\b", r"\\leq"))
 ROOT = "../../.."  # from there to the repository's root
 INJECTED = "injected-parameters"
-MEASURED = "measured"  # cells that show times or memory
-DIFFERS = "What was measured differs with every run; see the executed notebook.\n"
 PNG = re.compile(r'src="data:image/png;base64,([^"]+)"')
 HEAVY = 60_000  # bytes of a PNG that photographs make so large
 WEBP_QUALITY = 75  # of 100, Pillow's default is 80
@@ -44,8 +42,7 @@ SVG_ID = re.compile(r'(?<=id=")[\w-]+(?=")|(?<=href="#)[\w-]+(?=")|(?<=url\(#)[\
 def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     """The committed notebook with the outputs of its executed copy, cell by cell.
 
-    Outputs of cells tagged `measured` are left out: same results, same bytes. ValueError naming
-    the first code cell whose code differs: the copy is of another version.
+    ValueError naming the first code cell whose code differs: the copy is of another version.
     """
     ran = [c for c in executed.cells if c.cell_type == "code" and not _is_injected(c)]
     merged = nbformat.from_dict(source)
@@ -56,8 +53,6 @@ def merge(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
         if cell.source.strip() != copy.source.strip():
             raise ValueError(f"code cell {number} differs from the executed copy; run it again")
         cell.outputs, cell.execution_count = copy.outputs, copy.execution_count
-        if MEASURED in cell.metadata.get("tags", []):
-            cell.outputs = [nbformat.v4.new_output("stream", text=DIFFERS)]
     return merged
 
 

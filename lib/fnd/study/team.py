@@ -6,7 +6,6 @@ small heads train as fast as with all, and numbers do not depend on how many cor
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from lib.fnd.study.plan import FndStudy
 from lib.fnd.study.runs import Cache, Changed, Run, Tables, make, planned
 from lib.fnd.systems import System
 from lib.fnd.training import FndClipTraining
+from lib.workers import worker_count, worker_pool
 
 Task = tuple[Run, Path | None]  # a run, and the folder that its weights are saved in
 Spread = Callable[[Iterable[Task]], Iterator[str]]  # does tasks, yields each one's name when done
@@ -84,13 +84,13 @@ def _finish(work: Work, tasks: list[Task], spread: Spread, title: str) -> None:
 @contextmanager
 def _team(work: Work) -> Iterator[Spread]:
     """Give what makes runs: this process, or on a CPU as many as the plan says."""
-    if work.plan.workers < 2 or work.settings.device != "cpu":
+    number = worker_count(work.plan.workers)
+    if number < 2 or work.settings.device != "cpu":
         changed = Changed(work.inputs, work.plan)
         with one_thread_each(work.settings.device):
             yield lambda tasks: (work.do(task, changed) for task in tasks)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads
-    with context.Pool(work.plan.workers, _begin, (work,)) as pool:
+    with worker_pool(number, _begin, (work,)) as pool:
         yield lambda tasks: pool.imap_unordered(_do, tasks)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +27,7 @@ from lib import fingerprint
 from lib.memes.rivals.features import read_features
 from lib.memes.systems import SYSTEMS, Fitted, Inputs, Settings, System, fit_seeds, gamma_sweep
 from lib.memes.systems.cooking import COOKED
+from lib.workers import worker_count, worker_pool
 
 CODE = "lib.memes.systems"
 PLAIN = ("image", "text", *COOKED)  # blocks made of the features of picture and text
@@ -155,9 +155,9 @@ def run_all(
     folder = folder / source.digest(settings)
     folder.mkdir(parents=True, exist_ok=True)
     missing = _missing(wanted, folder)
-    bar = tqdm(total=len(wanted), initial=len(wanted) - len(missing), desc="runs")
-    with bar:
-        for _ in _spread(source, settings, missing, folder, min(workers, len(missing))):
+    number = min(worker_count(workers), len(missing))
+    with tqdm(total=len(wanted), initial=len(wanted) - len(missing), desc="runs") as bar:
+        for _ in _spread(source, settings, missing, folder, number):
             bar.update()
     for job in wanted:
         yield job, load(folder / f"{job.name()}.safetensors")
@@ -191,10 +191,9 @@ def _spread(
         finally:
             torch.set_num_threads(threads)
         return
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads
     bare = replace(source, inputs=replace(source.inputs, memo={}))  # without tensors made here
     given = (bare, settings, folder)
-    with context.Pool(workers, _begin, given) as pool:
+    with worker_pool(workers, _begin, given) as pool:
         for made in pool.imap_unordered(_several, _tasks(missing)):
             yield from [None] * made
 

@@ -19,6 +19,7 @@ from lib.boundary import Split, image_bottom
 from lib.encoders import one_thread_each
 from lib.sample.clip import towers
 from lib.sample.clip.pictures import Item, render
+from lib.workers import worker_count
 
 CHUNK = 16  # pictures rendered and run at once; a small batch stays in the cores' caches
 CAPTION_BATCH = 64
@@ -84,6 +85,7 @@ def helpers(size: int, boundary: int, workers: int) -> Iterator[Callable[..., It
     Composing is Python and training is small products, so both run in processes of one core each.
     On Linux they are forked: that saves each the seconds in which PyTorch is imported.
     """
+    workers = worker_count(workers)
     if workers == 1:
         _start(size, boundary)
         yield map
@@ -119,7 +121,7 @@ def cache_texts(split: Split, tokenizer: Any, captions: Sequence[str], workers: 
             made = bottom(ids[rows, :longest])[0].half()
         return made if made.ndim == 2 else F.pad(made, (0, 0, 0, MAX_TOKENS - longest))
 
-    with one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with one_thread_each(), ThreadPoolExecutor(worker_count(workers)) as pool:
         made = list(tqdm(pool.map(run, parts), total=len(parts), desc="captions"))
     hidden = torch.empty(len(unique), *made[0].shape[1:], dtype=torch.float16)
     hidden[torch.cat(parts)] = torch.cat(made).clone()

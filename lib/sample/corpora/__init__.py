@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from lib import params, paths
 from lib.sample import pictograms, words
+from lib.workers import worker_count
 
 CARD = "card.json"
 CHUNK = 64  # pictures that a process takes at a time
@@ -90,6 +91,7 @@ def write_all(
     """
     jobs = sorted(jobs, key=alike)
     bar = {"total": len(jobs), "desc": title, "disable": not progress, "mininterval": 1}
+    workers = worker_count(workers)
     if workers == 1:
         for job in tqdm(jobs, **bar):
             write(job)

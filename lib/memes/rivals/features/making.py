@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -31,6 +30,7 @@ from lib.memes.rivals.features.towers import (
 )
 from lib.memes.rivals.features.words import bags, pieces, vocabulary
 from lib.schema import read_pairs
+from lib.workers import worker_count
 
 
 def make_features(
@@ -55,7 +55,7 @@ def make_features(
         if {key: before.get(key) for key in known} == known:
             return read_features(out, pairs)
     part = paths.scratch("memes", "features", digest_of([known, facts])[:24])
-    workers = settings.workers or os.cpu_count() or 1
+    workers = worker_count(settings.workers)
     with locked(part):
         runs = {
             "pictures": _pictures(table, root, towers, settings),
