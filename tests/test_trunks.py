@@ -1,11 +1,15 @@
 """Trunks: the next encoder of the same trunk finds its vectors, to the bit; no other does."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
-from lib import paths, trunks
-from lib.encoders import load_encoder
+from lib import embed, paths, trunks
+from lib.encoders import Encoder, load_encoder
 from lib.sample.clip import towers
 from lib.sample.tiny import tiny_clip
 from lib.trunks import FOLDER, remembered
@@ -64,6 +68,47 @@ def test_another_batch_or_other_weights_are_computed_anew(folder, models):
         made = remembered(other, 1).encode_image(pixels)
         assert torch.equal(made, other.encode_image(pixels))
     assert len(list(folder.glob("*.npy"))) == 3
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three pictures."""
+    rng = np.random.default_rng(0)
+    made = [tmp_path / f"{number}.png" for number in range(3)]
+    for file in made:
+        Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(file)
+    return made
+
+
+def encoded(model, files, megabytes=1, **preprocess):
+    """Return features and unreadable pictures of files, as `embed` gets them."""
+    info = {"preprocess": {"size": (64, 64)} | preprocess}
+    known = remembered(model, megabytes)
+    encoder = Encoder(known, lambda one: pil_to_tensor(one) / 127.5 - 1, None, 16, info)
+    return embed._encode_files(encoder, files, threading.Semaphore())
+
+
+def test_pictures_whose_vectors_are_known_are_not_decoded(folder, models, files, monkeypatch):
+    alone, _ = encoded(models[1], files, megabytes=0)
+    encoded(models[0], files)
+    with monkeypatch.context() as patch:
+        patch.setattr(embed, "load_rgb", None)
+        made, bad = encoded(models[1], files)
+        np.testing.assert_array_equal(made, alone)
+        assert bad == {}
+        for changed in ({"mean": 0.4}, {}):
+            if not changed:
+                files[0].write_bytes(files[1].read_bytes())
+            with pytest.raises(TypeError):  # decoded
+                encoded(models[1], files, **changed)
+    assert not np.array_equal(encoded(models[1], files)[0], alone)
+
+
+def test_batches_with_unreadable_pictures_are_decoded_each_time(folder, models, files):
+    files[1].write_bytes(b"no picture")
+    for model in models:
+        assert list(encoded(model, files)[1]) == [1]
+        assert list(encoded(model, [*files, files[0].with_name("gone.png")])[1]) == [1, 3]
 
 
 def test_the_oldest_go_when_there_are_too_many(folder, models):
