@@ -1,4 +1,5 @@
-# make repro   every study on the sample corpora, ending with the report
+# make repro   every study on the sample corpora, ending with the report; STAGES=zero_shot_places
+#              makes only that stage and what it needs
 # make test    lint, unit tests, notebooks re-run and compared, gate on the committed results
 # make lab     JupyterLab on the notebooks
 # make profile PROFILE=paper   overlay profiles/paper.yaml on params.yaml; PROFILE=sample goes back
@@ -21,7 +22,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := repro
 
 repro: environment
-	@$(BIN)/python -m lib.pipeline
+	@$(BIN)/python -m lib.pipeline $(STAGES)
 
 test: export HF_HUB_OFFLINE := 1
 test: environment

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TextIO
 
+from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from networkx import ancestors
+from dvc.stage import Stage
+from networkx import ancestors, descendants
 
 BAR = re.compile(r"\d+%\||\d+it \[")  # what tqdm draws
 PAUSE = 15.0  # seconds between two states of a bar
@@ -32,16 +34,20 @@ class Step:
     minutes: float = 0.3  # `meta: {minutes: ...}` in dvc.yaml; only the order depends on it
 
 
-def outdated(root: Path) -> dict[str, Step]:
+def outdated(root: Path, targets: Sequence[str] = ()) -> dict[str, Step]:
     """Return each stage that has to run, or is behind one that has, in the order of dvc.yaml.
 
-    Empty if all is up to date. Raises DvcException for a pipeline that DVC cannot read.
+    With targets (stages or groups of them) only these and what they need. Empty if all is up to
+    date. Raises DvcException for a pipeline that DVC cannot read, or a target that there is not.
     """
     with Repo(str(root)) as repo:
         changed = set(repo.status())
         graph = repo.index.graph  # a stage leads to those that it needs
         wanted = {stage for stage in graph if stage.addressing in changed}
         wanted |= {stage for one in wanted for stage in ancestors(graph, one)}
+        if targets:
+            asked = _named(graph, targets)
+            wanted &= asked | {stage for one in asked for stage in descendants(graph, one)}
         return {
             stage.name: Step(
                 frozenset(needed.name for needed in graph.successors(stage) if needed in wanted),
@@ -50,6 +56,17 @@ def outdated(root: Path) -> dict[str, Step]:
             for stage in repo.index.stages
             if stage in wanted
         }
+
+
+def _named(stages: Iterable[Stage], targets: Sequence[str]) -> set[Stage]:
+    """Return the stages of these names, or groups; DvcException for one that there is not."""
+    found: set[Stage] = set()
+    for target in targets:
+        some = {one for one in stages if target in (one.name, one.name.partition("@")[0])}
+        if not some:
+            raise DvcException(f"{target}: no stage or group of dvc.yaml")
+        found |= some
+    return found
 
 
 def heights(steps: Mapping[str, Step]) -> dict[str, float]:

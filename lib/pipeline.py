@@ -1,7 +1,7 @@
 """One run of the whole pipeline: `dvc repro`, its minutes, and where the report is.
 
-    python -m lib.pipeline              stages side by side, as many as machine.lanes says
-    python -m lib.pipeline [options]    one `dvc repro` with these options
+    python -m lib.pipeline [stages]     side by side, as many as machine.lanes says; none: all
+    python -m lib.pipeline --option...  one `dvc repro` with these arguments
 
 A run that was stopped or killed is gone on with: finished stages are kept, the one in the middle
 is made again (`embed` keeps its finished blocks).
@@ -121,10 +121,11 @@ def lanes_that_fit(wanted: int, available: int) -> int:
     return max(1, min(wanted, available // LANE_BYTES))
 
 
-def side_by_side(root: Path, count: int) -> None:
+def side_by_side(root: Path, count: int, targets: Sequence[str] = ()) -> None:
     """Run every stage that is out of date, `count` at once; PipelineError names those that failed.
 
-    They share the cores. DVC has the last word: its own run finds nothing left to do.
+    With `targets`, only these and what they need. Stages share the cores. DVC has the last word:
+    its own run finds nothing left to do.
     """
     share = max(1, (os.cpu_count() or 1) // count)
 
@@ -132,7 +133,7 @@ def side_by_side(root: Path, count: int) -> None:
         return reproduce(root, (), name, 0 if alone else share)
 
     try:
-        steps = lanes.outdated(root)
+        steps = lanes.outdated(root, targets)
     except DvcException as error:
         raise PipelineError(" ".join(str(error).split())) from None
     if not steps:
@@ -141,7 +142,7 @@ def side_by_side(root: Path, count: int) -> None:
     print(f"{len(steps)} stages to look at, {count} at once; a line begins with its stage")
     if failed := lanes.run(steps, count, start):
         raise PipelineError(f"stopped at {' and '.join(failed)}; {ADVICE}")
-    if code := reproduce(root, ["--quiet"]):
+    if code := reproduce(root, ["--quiet", *targets]):
         raise PipelineError(f"stopped (dvc repro: {code}); {ADVICE}")
 
 
@@ -154,13 +155,14 @@ def main() -> None:
             print(f"pipeline: {line}")
         settings = params.read(ROOT / CONFIG)
         machine = params.load(ROOT / CONFIG, SECTION, Machine)
-        wanted = machine.lanes if len(sys.argv) == 1 else 1
+        arguments = sys.argv[1:]
+        wanted = 1 if any(one.startswith("-") for one in arguments) else machine.lanes
         count = lanes_that_fit(wanted, psutil.virtual_memory().available)
         if count < wanted:
             print(f"pipeline: memory for {count} of {wanted} stages at once")
         if count > 1:
-            side_by_side(ROOT, count)
-        elif code := reproduce(ROOT, sys.argv[1:]):
+            side_by_side(ROOT, count, arguments)
+        elif code := reproduce(ROOT, arguments):
             raise PipelineError(f"stopped (dvc repro: {code}); {ADVICE}")
         if not (ROOT / settings["index"]).is_file():
             raise PipelineError(f"the pipeline ended without {settings['index']}")

@@ -137,6 +137,13 @@ def test_the_pipeline_runs_side_by_side_once_and_again_after_a_change(repository
     assert set(lock["stages"]) == {"left", "right", "both"}
 
 
+def test_a_target_brings_what_it_needs_and_no_more(repository):
+    assert set(lanes.outdated(repository, ["left"])) == {"left"}
+    assert set(lanes.outdated(repository, ["both"])) == {"left", "right", "both"}
+    with pytest.raises(pipeline.PipelineError, match="^lef: no stage or group of dvc.yaml$"):
+        pipeline.side_by_side(repository, 2, ["lef"])
+
+
 def test_a_failed_stage_is_named_and_finished_ones_are_kept(repository, capsys):
     (repository / "right.py").write_text("raise SystemExit('no such thing')")
     (repository / "right.here").touch()
