@@ -83,8 +83,9 @@ def heights(steps: Mapping[str, Step]) -> dict[str, float]:
 def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str, bool], int]) -> list[str]:
     """Call `start(name, alone)` for every stage, at most `lanes` at once; return those that failed.
 
-    `alone` tells that no other stage runs or could start now, so that this one may have all cores.
-    After a failure nothing new starts, but what runs goes on to its end, so its work is kept.
+    `alone` tells that there is less to do beside this stage than in it, so that other lanes would
+    soon stand empty: it may have all cores. After a failure nothing new starts, but what runs goes
+    on to its end, so its work is kept.
     """
     first = heights(steps)
     left, done, failed = list(steps), set(), []
@@ -95,7 +96,8 @@ def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str, bool], int]
             if ready and len(running) < lanes and not failed:
                 name = max(ready, key=first.__getitem__)  # of equals, the first in dvc.yaml
                 left.remove(name)
-                alone = not running and len(ready) == 1
+                beside = {*left, *running.values()} - _behind(name, steps)
+                alone = sum(steps[other].minutes for other in beside) < steps[name].minutes
                 running[pool.submit(start, name, alone)] = name
                 continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -104,6 +106,12 @@ def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str, bool], int]
                 if future.result():
                     failed.append(name)
     return failed
+
+
+def _behind(name: str, steps: Mapping[str, Step]) -> set[str]:
+    """Return the stages that need one, directly or not."""
+    found = {other for other, step in steps.items() if name in step.needs}
+    return found.union(*(_behind(other, steps) for other in found))
 
 
 def _may_start(

@@ -54,11 +54,13 @@ def test_two_stages_run_at_once_but_never_two_of_a_group():
     assert not [names for names in seen if "c" in names and names & DIAMOND["c"].needs]
 
 
-def test_only_a_stage_without_company_has_all_cores():
+def test_a_stage_has_all_cores_where_there_is_little_to_do_beside_it():
     said = {}
-    end = steps(first="", left="first", right="first", last="left right")
-    assert lanes.run(end, 2, lambda name, alone: said.update({name: alone}) or 0) == []
-    assert said == {"first": True, "left": False, "right": False, "last": True}
+    chain = steps(first="", left="first", right="first", last="left right", end="last")
+    chain |= steps(2.5, long="first", slow="last")
+    assert lanes.run(chain, 1, lambda name, alone: said.update({name: alone}) or 0) == []
+    assert list(said) == ["first", "left", "right", "last", "long", "slow", "end"]
+    assert [name for name, alone in said.items() if alone] == ["first", "slow", "end"]
 
 
 def test_after_a_failure_nothing_new_starts_and_what_runs_ends():
