@@ -88,9 +88,11 @@ class _Memo:
     def read(self, file: Path) -> torch.Tensor | None:
         """Return what a file holds; None if it was never made, or let go a moment ago."""
         try:
-            return torch.from_numpy(np.load(file))
+            kept = np.load(file)
         except FileNotFoundError:
             return None
+        # In PyTorch's own memory, whose alignment is always the same: last bits depend on it.
+        return torch.from_numpy(kept).clone()
 
 
 def remembered(model: torch.nn.Module, megabytes: int) -> torch.nn.Module:
