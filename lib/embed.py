@@ -210,8 +210,14 @@ def _has_picture(table: pd.DataFrame) -> np.ndarray:
 
 
 def _in_parallel(work: Any, batches: list[_Batch], workers: int) -> Iterator[_Batch]:
-    """Run `work` over batches in threads, yielding each when done; at most 2 a worker in flight."""
-    with ThreadPoolExecutor(workers) as pool:
+    """Run `work` over batches in threads, yielding each when done; at most 2 a worker in flight.
+
+    Each thread is told how many cores a product may have: one that begins with a small product
+    would take all of them, and its last bits would be others.
+    """
+    with ThreadPoolExecutor(
+        workers, initializer=torch.set_num_threads, initargs=(torch.get_num_threads(),)
+    ) as pool:
         running: dict[Future, _Batch] = {}
         waiting = iter(batches)
         try:

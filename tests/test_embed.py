@@ -9,11 +9,13 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from torch.nn.functional import linear
 
 from lib import embed, paths
 from lib.embed import EmbedError, EmbedSettings, embed_pairs, read_embeddings
-from lib.encoders import encode_images, load_encoder
+from lib.encoders import encode_images, load_encoder, one_thread_each
 from lib.sample.tiny import tiny_clip
 from lib.schema import COLUMNS, write_pairs
 
@@ -221,3 +223,13 @@ def test_embeddings_of_another_table_are_refused(corpus, encoder):
 def test_settings_out_of_range_are_named():
     with pytest.raises(ValueError, match="block: must be at least 1, got 0"):
         EmbedSettings(block=0).validate()
+
+
+def test_a_thread_that_begins_with_a_small_product_has_one_core_as_well():
+    torch.manual_seed(0)
+    rows, weights, made = torch.randn(6, 1280), torch.randn(256, 1280), []
+    with one_thread_each():
+        right = linear(rows, weights)
+        batches = [embed._Batch("image", 0, (0,))]
+        list(embed._in_parallel(lambda _: made.append(linear(rows, weights)), batches, 1))
+    assert torch.equal(made[0], right)
