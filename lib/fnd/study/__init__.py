@@ -55,6 +55,7 @@ def run(
     systems = find(settings.systems)
     lacking = {system.name: inputs.lacks(system) for system in systems}
     able = [system for system in systems if not lacking[system.name]]
+    models.mkdir(parents=True, exist_ok=True)  # it stays empty if none that is kept can run
     work = team.Work(inputs, settings, plan, cache, models)
     made, searched = team.all_runs(work, able)
     parts = {name: [one[name] for one in made if len(one[name])] for name in runs.TABLES}
