@@ -208,6 +208,7 @@ def test_systems_without_their_arrays_are_skipped_and_named(inputs, tmp_path):
     assert set(made.systems["system"]) == {"majority", "text_only"}
     assert "clip_image" in made.skipped["fnd_clip"]
     assert OUTLET in set(made.predictions["protocol"])
+    assert list((tmp_path / "models").iterdir()) == []  # there all the same: an output of the stage
 
 
 @pytest.mark.parametrize(
