@@ -2,10 +2,10 @@
 
     pytest tests/benchmarks/test_embed_speed.py -s
 
-What the cores allow is cores / (decode + forward core-seconds of one picture). Core-seconds are
-measured while all cores do the same, as they do in `embed`: they share memory and clock, so a core
-alone is faster, which no program can have on all of them; the share of that is given too. Run on an
-idle machine.
+What the cores allow is cores / (decode + forward core-seconds of one row): the forward pass of its
+picture and of its text, which the same run embeds. Core-seconds are measured while all cores do the
+same, as they do in `embed`: they share memory and clock, so a core alone is faster, which no
+program can have on all of them; the share of that is given too. Run on an idle machine.
 """
 
 import os
@@ -24,13 +24,13 @@ from lib.boundary import folded
 from lib.checkpoints import save_local_dir
 from lib.data.images import load_rgb
 from lib.embed import EmbedSettings, embed_pairs
-from lib.encoders import encode_pixels, load_encoder, one_thread_each
+from lib.encoders import encode_pixels, encode_texts, load_encoder, one_thread_each
 from lib.sample.clip import towers
 from lib.sample.clip.pictures import draw_items, render
 from lib.sample.pictograms import catalogue
 from lib.schema import COLUMNS, write_pairs
 
-COUNT = 384
+COUNT = 1536
 BATCH = 16
 
 
@@ -49,7 +49,7 @@ class Pictures(Dataset):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """384 JPEG scenes of 300 px and their pairs table."""
+    """1,536 JPEG scenes of 300 px and their pairs table."""
     folder = tmp_path_factory.mktemp("pictures")
     items = draw_items(catalogue()["emoji"].tolist()[:400:10], "openmoji", 24, 0.5, 0)
     scenes = [render(item, 300) for item in items]
@@ -72,23 +72,26 @@ def encoder(tmp_path_factory):
 
 
 def core_seconds(corpus, encoder, busy):
-    """Core-seconds of decoding and of the forward pass, a picture, while `busy` cores do the same.
+    """Core-seconds a row: decoding, forward pass of picture and text, while `busy` cores do so.
 
     Medians of 9 batches; the mean over cores.
     """
     encoder = replace(encoder, model=folded(encoder.model))
-    files = [corpus / f"{i}.jpg" for i in range(BATCH)]
+    files, texts = [corpus / f"{i}.jpg" for i in range(BATCH)], EmbedSettings().text_batch
 
     def one(_):
-        decode, forward = [], []
+        decode, forward, text = [], [], []
         for _ in range(9):
             at = time.thread_time()
             pixels = torch.stack([encoder.preprocess(load_rgb(file)) for file in files])
             middle = time.thread_time()
             encode_pixels(encoder, pixels)
-            forward.append((time.thread_time() - middle) / BATCH)
+            end = time.thread_time()
+            encode_texts(encoder, ["x"] * texts, texts)
+            text.append((time.thread_time() - end) / texts)
+            forward.append((end - middle) / BATCH)
             decode.append((middle - at) / BATCH)
-        return np.median(decode), np.median(forward)
+        return [np.median(times) for times in (decode, forward, text)]
 
     with one_thread_each(), ThreadPoolExecutor(busy) as pool:
         return np.mean(list(pool.map(one, range(busy))), axis=0)
@@ -120,6 +123,7 @@ def test_images_a_second(benchmark, corpus, encoder, monkeypatch, tmp_path):
         cores=cores, images_per_second=speed, dataloader_per_second=plain, core_ms_used=1e3 * used,
         decode_ms_alone=1e3 * alone[0], forward_ms_alone=1e3 * alone[1],
         decode_ms_loaded=1e3 * loaded[0], forward_ms_loaded=1e3 * loaded[1],
+        text_ms_alone=1e3 * alone[2], text_ms_loaded=1e3 * loaded[2],
         share_of_idle_cores=speed * alone.sum() / cores, share=speed * loaded.sum() / cores,
     )  # fmt: skip
     print("\n" + "  ".join(f"{k} {v:.3g}" for k, v in benchmark.extra_info.items()))
