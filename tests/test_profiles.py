@@ -1,7 +1,10 @@
 """Switching profiles: comments stay, the way back is exact, a wrong key or lost work is refused."""
 
+import shutil
+
 import pytest
 import yaml
+from dvc.repo import Repo
 
 from lib import profiles
 from lib.paths import ROOT
@@ -96,3 +99,21 @@ def test_a_profile_of_the_repository_fits_and_writes_beside_the_sample_report(na
     assert made["profile"] == name
     assert made["index"] != yaml.safe_load(base)["index"]
     assert made["data"]["news_pairs"]["exclude"] == [f"data/pairs/{name}/newsimages.parquet"]
+
+
+@pytest.mark.parametrize("name", ["paper", "ci"])
+def test_every_stage_resolves_and_none_of_the_paper_s_takes_what_is_of_the_sample(tmp_path, name):
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    base = (ROOT / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(profiles.overlaid(base, name))
+    with Repo.init(str(tmp_path), no_scm=True) as repo:
+        stages = repo.index.stages
+        known = {stage.name.partition("@")[0] for stage in stages}
+        named = {
+            stage.name: [str(stage.cmd), *(str(one) for one in (*stage.deps, *stage.outs))]
+            for stage in stages
+            if stage.name != "source" and not stage.name.startswith("sample_")
+        }
+    assert known == set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+    if name == "paper":
+        assert not {stage for stage, texts in named.items() if "sample" in " ".join(texts)}
