@@ -1,7 +1,9 @@
 """Embeddings of a pairs table: image.npy and text.npy in the table's order, once, resumably.
 
-    python -m lib.embed --config params.yaml --pairs <parquet> --root <folder> \
-        --encoder local-dir:<folder> --out <folder>
+    python -m lib.embed --config params.yaml --pairs <parquet> --root <folder> --out <folder>
+        every encoder of the settings, a folder of its name below --out each
+    python -m lib.embed ... --encoder local-dir:<folder> --out <folder>
+        this one, into --out itself
 
 Each worker thread takes a batch, decodes it and runs it through the model on one core: while one
 decodes, another computes, nothing is copied between processes, and all cores stay busy. Rows go
@@ -15,6 +17,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -46,7 +49,14 @@ from lib.embeddings import (
     read_progress,
     record_block,
 )
-from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder, one_thread_each
+from lib.encoders import (
+    Encoder,
+    EncoderSource,
+    encode_pixels,
+    encode_texts,
+    load_encoder,
+    one_thread_each,
+)
 from lib.provenance import record_path, run_record
 from lib.schema import read_pairs
 from lib.trunks import Remembered, remembered
@@ -64,6 +74,7 @@ class EmbedSettings:
     block: int = 512
     workers: int = 0  # decoding threads; 0 = one a core
     remember: int = 0  # MB of trunks' vectors kept for the next encoder of the same trunks
+    encoders: tuple[EncoderSource, ...] = ()  # those of a command without --encoder
 
     def validate(self) -> None:
         """Raise ValueError("key: why") for a value out of range."""
@@ -73,6 +84,9 @@ class EmbedSettings:
         for key in ("workers", "remember"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key}: must not be negative, got {getattr(self, key)}")
+        names = [one.name for one in self.encoders]
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError(f"encoders: each needs a name of its own, got {names}")
 
 
 @dataclass(frozen=True)
@@ -118,10 +132,10 @@ def _manifest(
 ) -> dict[str, Any]:
     """Return all that decides the result; file sizes stand for content.
 
-    `workers` and `remember` do not change a bit.
+    `workers` and `remember` do not change a bit, `encoders` are other results.
     """
     made = asdict(settings)
-    del made["workers"], made["remember"]
+    del made["workers"], made["remember"], made["encoders"]
     return {
         "encoder": encoder.info,
         "dim": encoder.dim,
@@ -307,26 +321,58 @@ def _drops(table: pd.DataFrame, done: dict[tuple[str, int], dict[str, str]]) -> 
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Command line of the stage."""
+    """Command line of the stages."""
     parser = argparse.ArgumentParser(prog="python -m lib.embed", description=__doc__.split("\n")[0])
-    for name in ("config", "pairs", "root", "encoder", "out"):
+    for name in ("config", "pairs", "root", "out"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--encoder", help="open_clip's name; none: all encoders of the settings")
     parser.add_argument("--pretrained", help="tag of the weights; none for local-dir:<folder>")
     parser.add_argument("--resize", help="squash, shortest or longest; none: the encoder's own way")
     args = parser.parse_args(argv)
     try:
         settings = params.load(args.config, "embed", EmbedSettings)
-        encoder = load_encoder(
-            args.encoder, args.pretrained, settings.device, settings.precision, args.resize
-        )
-        with run_record(record_path(args.out), "embed", vars(args) | asdict(settings)):
-            made = embed_pairs(args.pairs, args.root, encoder, args.out, settings)
+        for source in _sources(args, settings):
+            _embed(source, f"{args.out}/{source.name}".rstrip("/"), args, settings)
+        if args.encoder is None:
+            _leave_only(paths.resolve(args.out), [one.name for one in settings.encoders])
     except (RuntimeError, ValueError) as error:
         raise SystemExit(str(error)) from None
+
+
+def _sources(args: argparse.Namespace, settings: EmbedSettings) -> tuple[EncoderSource, ...]:
+    """Return the encoder of the command line, or else those of the settings."""
+    if args.encoder is not None:
+        return (EncoderSource("", args.encoder, args.pretrained, args.resize),)
+    if given := [key for key in ("pretrained", "resize") if getattr(args, key) is not None]:
+        raise ValueError(f"--{given[0]}: belongs to --encoder, which is not given")
+    if not settings.encoders:
+        raise ValueError("embed.encoders: none are there, and no --encoder is given")
+    return settings.encoders
+
+
+def _embed(
+    source: EncoderSource, out: str, args: argparse.Namespace, settings: EmbedSettings
+) -> None:
+    """Embed the table of a command by one encoder, and print what was made."""
+    encoder = load_encoder(
+        source.model, source.pretrained, settings.device, settings.precision, source.resize
+    )
+    known = {key: getattr(args, key) for key in ("config", "pairs", "root")}
+    known |= asdict(source) | asdict(settings) | {"out": out}
+    del known["encoders"]
+    with run_record(record_path(out), "embed", known):
+        made = embed_pairs(args.pairs, args.root, encoder, out, settings)
     without = int((~_has_picture(read_pairs(paths.resolve(args.pairs)))).sum())
     broken = int((~made.valid).sum()) - without
-    line = f"{args.out}: {len(made.valid)} rows of {encoder.dim}, {broken} unreadable pictures"
+    line = f"{out}: {len(made.valid)} rows of {encoder.dim}, {broken} unreadable pictures"
     print(line + (f", {without} rows without a picture" if without else ""))
+
+
+def _leave_only(folder: Path, names: list[str]) -> None:
+    """Remove the embeddings of encoders that the settings no longer name: none depend on them."""
+    for manifest in folder.glob(f"*/{MANIFEST}"):
+        if manifest.parent.name not in names:
+            shutil.rmtree(manifest.parent)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,16 @@ class EncoderError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class EncoderSource:
+    """An encoder of the settings: the folder of its features, and what load_encoder takes."""
+
+    name: str  # folder under the embeddings
+    model: str  # open_clip's name, hf-hub: or local-dir:<folder>
+    pretrained: str | None = None  # tag of the weights; none for local-dir:<folder>
+    resize: str | None = None  # squash, shortest or longest; none: the encoder's own way
+
+
+@dataclass(frozen=True)
 class Encoder:
     """A loaded image-text model with everything needed to feed it.
 

@@ -2,8 +2,7 @@
 
 DVC runs one stage after another, and leaves it to the user to start several runs of parts of a
 pipeline at once; its locks keep them apart. Here its graph says what may start: of the stages whose
-inputs stand, the one with the longest chain behind it. Stages of one `foreach` or `matrix` never
-run at once: the first leaves in the scratch folder what the others would compute again.
+inputs stand, the one with the longest chain behind it.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ def run(steps: Mapping[str, Step], lanes: int, start: Callable[[str, bool], int]
     running: dict[Future[int], str] = {}
     with ThreadPoolExecutor(lanes) as pool:
         while running or (left and not failed):
-            ready = [name for name in left if _may_start(name, steps, done, running.values())]
+            ready = [name for name in left if steps[name].needs <= done]
             if ready and len(running) < lanes and not failed:
                 name = max(ready, key=first.__getitem__)  # of equals, the first in dvc.yaml
                 left.remove(name)
@@ -112,14 +111,6 @@ def _behind(name: str, steps: Mapping[str, Step]) -> set[str]:
     """Return the stages that need one, directly or not."""
     found = {other for other, step in steps.items() if name in step.needs}
     return found.union(*(_behind(other, steps) for other in found))
-
-
-def _may_start(
-    name: str, steps: Mapping[str, Step], done: set[str], running: Iterable[str]
-) -> bool:
-    """Tell whether all that a stage needs is there, and no other of its group is running."""
-    group = name.partition("@")[0]
-    return steps[name].needs <= done and group not in {one.partition("@")[0] for one in running}
 
 
 class Labelled:

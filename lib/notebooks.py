@@ -6,7 +6,7 @@ import ast
 import difflib
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from click import ClickException  # papermill's command line prints one as a single line, exit 1
 from nbformat import NotebookNode
@@ -16,10 +16,19 @@ INJECTED = "injected-parameters"  # papermill's tag and, here, the id of the cel
 MEASURED = "measured"  # tag of cells that show times or memory
 DIFFERS = "What was measured differs with every run; see artefacts/<profile>/runs.\n"
 TYPES = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-OUTPUT = re.compile(r"#\s*output\b")  # `predictions: str = ""  # output: folder of …`
+# `predictions: str = ""  # output: folder of …`, or `# output, may be empty: folder of …`
+OUTPUT = re.compile(r"#\s*output\b(?P<may_be_empty>, may be empty\b)?")
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 PROGRESS = re.compile(r".*\[\d+:\d\d(:\d\d)?[<,].*\]\s*")  # a line of tqdm, with its timings
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a random id, dead without its kernel
+
+
+class Declared(NamedTuple):
+    """What the parameters cell says of one parameter."""
+
+    kind: type | None  # one of TYPES; None: any value is accepted
+    is_output: bool  # a path that the notebook writes
+    may_be_empty: bool  # an output folder that some settings leave without a file
 
 
 def refuse(name: str, reason: str) -> NoReturn:
@@ -35,11 +44,12 @@ def parameters_source(nb: NotebookNode, name: str) -> str:
     return tagged[0]
 
 
-def declared(source: str) -> dict[str, tuple[type | None, bool]]:
-    """Return name -> (type, is an output path) of each assignment in the parameters cell.
+def declared(source: str) -> dict[str, Declared]:
+    """Return name -> what is declared of it, for each assignment in the parameters cell.
 
     The type is the annotation's, else the default's; None where neither is one of TYPES. A
-    parameter is an output when the comment on its line starts with the word `output`.
+    parameter is an output when the comment on its line starts with the word `output`; as a folder
+    it must hold something in the end, unless the comment starts with `output, may be empty`.
     """
     lines, found = source.splitlines(), {}
     for node in ast.parse(source).body:
@@ -49,7 +59,10 @@ def declared(source: str) -> dict[str, tuple[type | None, bool]]:
             target, kind = node.targets[0], type(ast.literal_eval(node.value))
         else:
             continue
-        found[ast.unparse(target)] = (kind, bool(OUTPUT.search(lines[node.end_lineno - 1])))
+        output = OUTPUT.search(lines[node.end_lineno - 1])
+        found[ast.unparse(target)] = Declared(
+            kind, output is not None, output is not None and output["may_be_empty"] is not None
+        )
     return found
 
 
@@ -61,7 +74,7 @@ def check_parameters(source: str, passed: dict[str, Any], name: str) -> None:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
             refuse(name, f"unknown parameter {key}; {hint}")
-        kind = known[key][0]
+        kind = known[key].kind
         fits = kind is None or type(value) is kind or (kind is float and type(value) is int)
         if not fits:
             refuse(name, f"parameter {key}: expected {kind.__name__}, got {value!r}")
@@ -82,12 +95,16 @@ def check_executed(nb: NotebookNode, name: str, output_path: str | None) -> None
 
 
 def check_outputs(source: str, passed: dict[str, Any], name: str) -> None:
-    """Refuse a run after which an output that was asked for is missing or an empty folder."""
-    for key, (_, is_output) in declared(source).items():
-        if not is_output or not passed.get(key):
+    """Refuse a run after which an output that was asked for is missing or an empty folder.
+
+    An empty folder passes only where the notebook declares that it may be empty.
+    """
+    for key, known in declared(source).items():
+        if not known.is_output or not passed.get(key):
             continue
         path = Path(passed[key])
-        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        empty = path.is_dir() and not any(path.iterdir())
+        if not path.exists() or (empty and not known.may_be_empty):
             refuse(name, f"output {key} is missing: {path}")
 
 

@@ -14,8 +14,8 @@ SHARE = "STAGE_CORES"  # set by lib.pipeline for each of several stages that run
 def worker_count(wanted: int = 0) -> int:
     """Return how many to start: `wanted` (0: one a core), but no more than the stage's share.
 
-    More of them than cores would take the caches from one another: side by side, stages of two
-    workers each took an eighth more of the cores' time on two cores than stages of one.
+    More of them than cores take the caches from one another: two runs of `embed`, of two threads
+    each, took an eighth more of two cores' time at once than one after the other.
     """
     wanted = wanted or os.cpu_count() or 1
     return min(wanted, int(os.environ.get(SHARE, wanted)))

@@ -84,7 +84,7 @@ def test_order_of_posts_does_not_matter():
 def test_plain_pictures_are_not_glued():
     grouping = assign_groups(["a", "b", "c"], [NO_HASH] * 3, ["", "", ""])
     assert grouping.group.tolist() == ["a", "b", "c"]
-    assert grouping.report["flat_pictures"] == 3
+    assert grouping.report["without_hash"] == 3
 
 
 def test_short_texts_and_generic_texts_are_not_glued():

@@ -183,6 +183,40 @@ def test_the_command_line_takes_a_way_to_resize(corpus, encoder, capsys):
         embed.main([*arguments, "--out", str(corpus / "none"), "--resize", "stretch"])
 
 
+def test_without_an_encoder_every_one_of_the_settings_gets_a_folder(corpus, encoder, capsys):
+    def settings(*encoders):
+        lines = "".join(f"  - {one}\n" for one in encoders)
+        (corpus / "params.yaml").write_text(f"embed:\n  encoders:\n{lines}")
+
+    name, out = encoder.info["name"], corpus / "all"
+    arguments = ["--config", str(corpus / "params.yaml"), "--pairs", str(corpus / "pairs.parquet"),
+                 "--root", str(corpus), "--out", str(out)]  # fmt: skip
+    settings(f"{{name: plain, model: '{name}'}}", f"{{name: sq, model: '{name}', resize: squash}}")
+    embed.main(arguments)
+    assert sorted(path.name for path in out.iterdir()) == ["plain", "sq"]
+    one = run(corpus, encoder, settings=EmbedSettings())
+    np.testing.assert_array_equal(
+        read_embeddings(out / "plain", corpus / "pairs.parquet").image, one.image
+    )
+    made = read_embeddings(out / "sq", corpus / "pairs.parquet").manifest["encoder"]["preprocess"]
+    assert made["resize_mode"] == "squash"
+
+    before = (out / "plain" / "image.npy").stat().st_mtime_ns
+    settings(f"{{name: plain, model: '{name}'}}")
+    embed.main(arguments)
+    assert [path.name for path in out.iterdir()] == ["plain"]  # no stage may read the other
+    assert (out / "plain" / "image.npy").stat().st_mtime_ns == before  # not made again
+    with pytest.raises(SystemExit, match="--resize: belongs to --encoder"):
+        embed.main([*arguments, "--resize", "squash"])
+    for text, why in (
+        ("{}", "embed.encoders: none are there"),
+        (f"{{encoders: [{{name: '', model: '{name}'}}]}}", "encoders: each needs a name of its"),
+    ):
+        (corpus / "params.yaml").write_text(f"embed: {text}\n")
+        with pytest.raises(SystemExit, match=why):
+            embed.main(arguments)
+
+
 def test_a_half_written_progress_line_does_not_count(tmp_path):
     from lib.embeddings import open_arrays, read_progress, record_block
 

@@ -122,6 +122,19 @@ def test_outputs_must_be_there(tmp_path):
     notebooks.check_outputs(PARAMETERS, {"config": "not a file, not an output"}, "n.ipynb")
 
 
+def test_an_output_folder_may_be_empty_only_where_that_is_declared(tmp_path):
+    declared = PARAMETERS.replace("# output: x", "# output, may be empty: x")
+    out = tmp_path / "made"
+    with pytest.raises(ClickException, match=f"output out is missing: {out}"):
+        notebooks.check_outputs(declared, {"out": str(out)}, "n.ipynb")
+    out.mkdir()
+    notebooks.check_outputs(declared, {"out": str(out)}, "n.ipynb")
+    for near in ("output: may be empty", "output (may be empty): x", "output: x, may be empty"):
+        source = PARAMETERS.replace("output: x", near)
+        with pytest.raises(ClickException, match="missing"):
+            notebooks.check_outputs(source, {"out": str(out)}, "n.ipynb")
+
+
 def test_kernel_is_forced_and_quiet(tmp_path, write_notebook, capfd):
     source = write_notebook(tmp_path / "n.ipynb", PARAMETERS, "import sys; print(sys.prefix)")
     source.write_text(source.read_text().replace('"name": "python3"', '"name": "elsewhere"'))

@@ -9,8 +9,9 @@ import torch
 from PIL import Image
 
 from lib import paths
+from lib.encoders import EncoderSource
 from lib.fnd import features as stage
-from lib.fnd.features import ClipModel, FeatureSettings, articles, make_features, perturbed_rows
+from lib.fnd.features import FeatureSettings, articles, make_features, perturbed_rows
 from lib.fnd.towers import image, text, tops
 from lib.fnd.towers.arrays import text_arrays
 from lib.fnd.towers.perturbing import IMAGE_KINDS, TEXT_KINDS, perturb_image, perturb_text
@@ -141,7 +142,7 @@ def test_features_of_another_table_are_refused_in_one_line(corpus, scratch, tmp_
 
 
 def test_perturbed_copies_differ_where_they_should(corpus, scratch, tmp_path):
-    clip = (ClipModel("tiny_clip", f"local-dir:{scratch}"),)
+    clip = (EncoderSource("tiny_clip", f"local-dir:{scratch}"),)
     found = made_of(corpus, tmp_path / "out", clip=clip)
     assert list(found.perturbed) == [*IMAGE_KINDS, *TEXT_KINDS]
     for kind, (rows, arrays) in found.perturbed.items():

@@ -43,7 +43,6 @@ SECTIONS = {
 }
 NOT_SETTINGS = {
     "profile",
-    "encoders",
     "tuned",
     "memes_encoder",
     "models",

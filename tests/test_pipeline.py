@@ -18,8 +18,12 @@ from lib.paths import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 STEPS = {name: stage.get("do", stage) for name, stage in STAGES.items()}
-PAPERMILL = {name: step for name, step in STEPS.items() if "papermill " in step["cmd"]}
-MODULES = {name: step for name, step in STEPS.items() if re.match(r"python -m lib", step["cmd"])}
+COMMANDS = {
+    name: [step["cmd"]] if isinstance(step["cmd"], str) else step["cmd"]
+    for name, step in STEPS.items()
+}
+PAPERMILL = [name for name, commands in COMMANDS.items() if "papermill " in commands[-1]]
+READERS = ["data_preparation", "data_preparation_news_pairs"]  # they list a data set's files
 
 
 def outs_of(step):
@@ -30,17 +34,16 @@ def outs_of(step):
 
 @pytest.mark.parametrize("name", PAPERMILL)
 def test_a_notebook_stage_passes_declared_parameters_and_declares_its_files(name):
-    step = PAPERMILL[name]
-    assert step["cmd"].startswith("papermill --engine strict ")
-    source, target = step["cmd"].split()[3:5]
-    passed = dict(re.findall(r"-p (\S+) (\S+)", step["cmd"]))
+    step, command = STEPS[name], COMMANDS[name][-1]
+    assert command.startswith("papermill --engine strict ")
+    source, target = command.split()[3:5]
+    passed = dict(re.findall(r"-p (\S+) (\S+)", command))
     notebook = nbformat.read(ROOT / source, as_version=4)
     known = notebooks.declared(notebooks.parameters_source(notebook, source))
     assert set(passed) <= set(known)
-    assert target in outs_of(step)
-    written = {v for k, v in passed.items() if known[k][1]}
-    assert written == set(outs_of(step)) - {target}
-    read = {v for k, v in passed.items() if "/" in v and not known[k][1]}
+    outs = {path for path in outs_of(step) if not path.endswith(".sha256")}
+    assert {v for k, v in passed.items() if known[k].is_output} | {target} == outs
+    read = {v for k, v in passed.items() if "/" in v and not known[k].is_output}
     assert read <= set(step["deps"]) | set(roots_of(step))
 
 
@@ -53,9 +56,18 @@ def roots_of(step):
 @pytest.mark.parametrize("name", STEPS)
 def test_a_folder_of_pictures_is_looked_at_once(name):
     step = STEPS[name]
-    for root in re.findall(r"root[= ](\$\{[\w.]+\})", step["cmd"]):
-        assert (root in step["deps"]) == (name == "files")
-        assert (root in roots_of(step)) == (name != "files")
+    for command in COMMANDS[name]:
+        for root in re.findall(r"root[= ](\$\{[\w.]+\})", command):
+            assert (root in step["deps"]) == (name in READERS)
+            assert (root in roots_of(step)) == (name not in READERS)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_stage_that_reads_a_data_set_lists_its_files_first(name):
+    command = COMMANDS[name][0].split()
+    assert command[:4] == ["python", "-m", "lib.files", "--root"]
+    assert command[4] in STEPS[name]["deps"]
+    assert command[-1] in outs_of(STEPS[name])
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -63,16 +75,18 @@ def test_a_stage_depends_on_its_fingerprint_not_on_bytes_of_code(name):
     step = STEPS[name]
     if name == "source":
         return
-    code = re.search(r"notebooks/(\w+)\.ipynb|python -m (lib[\w.]*)", step["cmd"])
-    assert f"artefacts/fingerprints/{code[1] or code[2]}.txt" in step["deps"]
+    for command in COMMANDS[name]:
+        code = re.search(r"notebooks/(\w+)\.ipynb|python -m (lib[\w.]*)", command)
+        assert f"artefacts/fingerprints/{code[1] or code[2]}.txt" in step["deps"]
     if name != "reports":  # it takes prose from the notebooks, and is cheap
         assert not any(dep.startswith(("lib", "notebooks")) for dep in step["deps"])
-    assert step["params"], "a stage without settings"
+    assert step.get("params") or "params.yaml" in step["deps"], "a stage without settings"
 
 
 def test_the_source_stage_covers_every_module_that_a_stage_runs():
     named = set(STEPS["source"]["cmd"].split())
-    run = {re.search(r"python -m (\S+)", step["cmd"])[1] for step in MODULES.values()}
+    lines = [line for commands in COMMANDS.values() for line in commands]
+    run = {found[1] for line in lines if (found := re.match(r"python -m (\S+)", line))}
     assert run - {"lib.fingerprint"} <= named
     assert "notebooks/*.ipynb" in named
 

@@ -295,14 +295,21 @@ def test_command_line(root, table, tmp_path, capsys):
         "finetune_retrieval:\n"
         "  seeds: [0]\n"
         "  recipes: {it: {image_boundary: 3, text_boundary: 3, batch: 8, train: {epochs: 1}}}\n"
-        "  runs: {r: {recipe: it, source: 2022-rt}, lost: {recipe: it, source: 2021-rt}}\n"
+        "  runs: {r: {recipe: it, source: 2022-rt}, again: {recipe: it, source: 2022-rt},\n"
+        "    lost: {recipe: it, source: 2021-rt}}\n"
     )
     fixed = ["--config", str(config), "--pairs", str(tmp_path / "pairs.parquet"), "--root",
              str(root), "--encoder", f"local-dir:{tiny_clip_folder}"]  # fmt: skip
     main([*fixed, "--run", "r", "--out", str(tmp_path / "out")])
     assert "r seed 0: validation MRR" in capsys.readouterr().out
-    assert (tmp_path / "out" / "seed0" / "theta1.safetensors").is_file()
-    for name, why in (("x", "runs: 'x' is none of r, lost"), ("lost", "no train row of source")):
+    assert (tmp_path / "out" / "r" / "seed0" / "theta1.safetensors").is_file()
+    main([*fixed, "--run", "again", "r", "--out", str(tmp_path / "two")])
+    alone, after = (tmp_path / out / "r/seed0/theta1.safetensors" for out in ("out", "two"))
+    assert alone.read_bytes() == after.read_bytes()  # the run before it left nothing behind
+    for name, why in (
+        ("x", "runs: 'x' is none of r, again, lost"),
+        ("lost", "no train row of source"),
+    ):
         with pytest.raises(SystemExit, match=why):
             main([*fixed, "--run", name, "--out", str(tmp_path / "no")])
     assert not (tmp_path / "no").exists()

@@ -42,7 +42,8 @@ class Grouping:
     """Group of each post, and how the groups came about.
 
     `group` holds (n,) ids; `report` counts: posts, groups, grouped_posts, largest, picture_links,
-    text_links (pairs that were joined), flat_pictures, generic_texts, giants.
+    text_links (pairs that were joined), without_hash (no picture, or a plain one), generic_texts,
+    giants.
     """
 
     group: np.ndarray
@@ -80,7 +81,7 @@ def assign_groups(
         "largest": int(sizes.max()) if len(sizes) else 0,
         "picture_links": len(picture_links),
         "text_links": len(text_links),
-        "flat_pictures": len(keys) - len(pictures),
+        "without_hash": len(keys) - len(pictures),
         "generic_texts": generic,
     }
     grouping = Grouping(group, report)

@@ -23,7 +23,7 @@ from lib import params, paths
 from lib.boundary import folded
 from lib.data.images import ImageError, load_rgb
 from lib.embeddings import digest_of, pairs_digest
-from lib.encoders import Encoder, encode_pixels, encode_texts, load_encoder
+from lib.encoders import Encoder, EncoderSource, encode_pixels, encode_texts, load_encoder
 from lib.fnd.towers import image as images
 from lib.fnd.towers import text as texts
 from lib.fnd.towers.arrays import image_arrays, text_arrays
@@ -39,22 +39,13 @@ Tower = texts.LoadedText | images.LoadedImage
 
 
 @dataclass(frozen=True)
-class ClipModel:
-    """A CLIP whose features the perturbed copies get, as `lib.embed` names it."""
-
-    name: str  # folder under the embeddings
-    model: str
-    pretrained: str | None = None  # tag of the weights; none for local-dir:<folder>
-
-
-@dataclass(frozen=True)
 class FeatureSettings:
     """Settings of the stage; section `features_nmb`."""
 
     text_towers: tuple[texts.TextTower, ...]
     image_towers: tuple[images.ImageTower, ...]
     roles: dict[str, str]  # published tower (bert, resnet, ...) -> the tower that fills it
-    clip: tuple[ClipModel, ...] = ()
+    clip: tuple[EncoderSource, ...] = ()  # what perturbed copies get, as `embed` names it
     perturbed_rows: int = 200  # test articles that are perturbed, drawn at random
     seed: int = 0  # of that draw and of the typing errors
     device: str = "cpu"
@@ -189,9 +180,11 @@ def _computing(
     )
 
 
-def _clip(one: ClipModel, settings: FeatureSettings) -> Encoder:
+def _clip(one: EncoderSource, settings: FeatureSettings) -> Encoder:
     """Load a CLIP for inference; another one of the same trunks computes their vectors once."""
-    encoder = load_encoder(one.model, one.pretrained, settings.device, settings.precision)
+    encoder = load_encoder(
+        one.model, one.pretrained, settings.device, settings.precision, one.resize
+    )
     return replace(encoder, model=remembered(folded(encoder.model), REMEMBER))
 
 

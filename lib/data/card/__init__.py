@@ -38,7 +38,8 @@ def build_card(
     words = pairs["text"].str.split().str.len()
     pictured = pairs["image"] != ""
     kind, counts = breakdown(pairs)
-    flat = grouping.report["flat_pictures"] - int((~pictured).sum())
+    groups = dict(grouping.report)
+    groups["flat_pictures"] = groups.pop("without_hash") - int((~pictured).sum())
     return {
         "dataset": dataset,
         "root": paths.relative(root),
@@ -60,7 +61,7 @@ def build_card(
         "without_picture": int((~pictured).sum()),
         "sizes": sizes(facts[pictured.to_numpy()]),
         "encodings": by_value(facts["encoding"]),
-        "groups": grouping.report | {"flat_pictures": flat},
+        "groups": groups,
         "group_sizes": group_sizes(pairs["group"]),
         "drops": drops.summary().to_dict("records"),
         "split_seed": settings.seed,

@@ -44,6 +44,10 @@ class DatasetSettings:
         except ValueError as error:
             raise ValueError(f"group.{error}") from None
 
+    def remedy(self, reason: str) -> str:
+        """The setting, `key: value`, that would keep what was dropped for a reason; "": none."""
+        return ""
+
 
 class Reading(NamedTuple):
     """What a reader returns.
@@ -58,7 +62,7 @@ class Reading(NamedTuple):
 
 
 class LayoutError(ValueError):
-    """The folder does not hold what the data set's official layout has; one line."""
+    """The folder lacks what the data set's official layout has, or any usable row; one line."""
 
 
 def load_settings(dataset: str, config: str | Path) -> DatasetSettings:
@@ -76,8 +80,15 @@ def find_root(dataset: str, root: str, settings: DatasetSettings) -> Path:
 
 
 def read(dataset: str, root: Path, settings: DatasetSettings) -> Reading:
-    """Read a data set in its official layout; raises LayoutError or PairsError."""
-    return _reader(dataset)(root, settings)
+    """Read a data set in its official layout; raises LayoutError or PairsError.
+
+    A table without a row is a LayoutError too: no one who reads it could go on, and only here is
+    it known why.
+    """
+    reading = _reader(dataset)(root, settings)
+    if reading.pairs.empty:
+        raise LayoutError(f"data.{dataset}: {_nothing_left(dataset, root, reading, settings)}")
+    return reading
 
 
 def prepare(dataset: str, root: Path, settings: DatasetSettings) -> tuple[Reading, Grouping]:
@@ -99,6 +110,19 @@ def splitted(pairs: pd.DataFrame, settings: DatasetSettings) -> pd.DataFrame:
         held_out = outlet_split(pairs, settings.fractions, settings.seed)
         pairs = pairs.assign(split_outlet=held_out)
     return pairs
+
+
+def _nothing_left(dataset: str, root: Path, reading: Reading, settings: DatasetSettings) -> str:
+    """How many items were dropped, most often why, and the setting that would keep them."""
+    events = reading.drops.summary()
+    dropped = events[events["outcome"] == "dropped"]
+    if dropped.empty:
+        return f"{paths.relative(root)}: no row was found"
+    reason, count = dropped[["reason", "count"]].iloc[0]  # the most frequent comes first
+    line = f"no row is left of {dropped['count'].sum():,} in {paths.relative(root)}"
+    line += f"; most often: {reason} ({count:,})"
+    remedy = settings.remedy(reason)
+    return f"{line}; these are kept with data.{dataset}.{remedy}" if remedy else line
 
 
 def _reader(dataset: str) -> Callable[[Path, DatasetSettings], Reading]:

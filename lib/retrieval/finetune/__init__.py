@@ -1,7 +1,7 @@
 """Contrastive fine-tuning of an image-text encoder on news pairs, from cached activations.
 
     python -m lib.retrieval.finetune --config params.yaml --pairs <parquet> --root <folder> \
-        --encoder local-dir:<folder> --run 2022-rt --out artefacts/sample/tuned/2022-rt
+        --encoder local-dir:<folder> --run 2022-rt 2022-rss --out artefacts/sample/tuned
 
 A run is a recipe applied to one source of a pairs table, once a seed. Recipe of the 2022 paper:
 both towers, on a source's own train split. Of the 2023 paper: the text tower alone, the image

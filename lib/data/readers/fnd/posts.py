@@ -26,6 +26,8 @@ from lib.schema import PairsError
 STANDARD = ("id", "image", "text", "lang", "split", "date", "source", "group")
 SHARED = ("label", "label_name", "phash")
 NOTHING = ("nan", "nat", "none", "null", "<na>")  # what exports write into an empty cell
+NO_FILE, NO_NAME, NO_TEXT = "picture is missing", "no picture", "empty text"  # why posts go
+BROKEN = "broken image"
 WHOLE = re.compile(r"(-?\d+)\.0+")  # 1.0: a label that passed through a column of floats
 NO_PICTURE = ImageFacts(0, 0, NO_HASH)
 
@@ -51,6 +53,15 @@ class PostSettings(DatasetSettings):
                 raise ValueError(f"polarity.{key}: must be 1 (positive) or 0; got {value!r}")
         if set(self.polarity.values()) != {0, 1}:
             raise ValueError("polarity: must name a positive class (1) and a negative one (0)")
+
+    def remedy(self, reason: str) -> str:
+        """The setting, `key: value`, that would keep what was dropped for a reason; "": none.
+
+        A post that lacks both picture and text has two reasons, and no setting keeps it.
+        """
+        one = reason in (NO_FILE, NO_NAME, NO_TEXT) or reason.startswith(BROKEN)
+        alone = one and not reason.endswith(f"; {NO_TEXT}")
+        return "need: any" if alone and self.need == "both" else ""
 
 
 class Polarity:
@@ -191,11 +202,11 @@ def _rows(
     broken = ""
     for file in post["pictures"]:
         if isinstance(seen[file], ImageError):
-            broken = f"broken image: {str(seen[file]).removeprefix(f'{root / file}: ')}"
+            broken = f"{BROKEN}: {str(seen[file]).removeprefix(f'{root / file}: ')}"
             if whole:
                 drops.keep(post["id"], file, f"{broken}; another picture of the post used")
-    lacks = [] if whole else [broken or ("picture is missing" if post["named"] else "no picture")]
-    lacks += [] if post["text"] else ["empty text"]
+    lacks = [] if whole else [broken or (NO_FILE if post["named"] else NO_NAME)]
+    lacks += [] if post["text"] else [NO_TEXT]
     if lacks and (settings.need == "both" or len(lacks) == 2):
         drops.drop(post["id"], post["where"], "; ".join(lacks))
         return []
