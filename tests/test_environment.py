@@ -103,13 +103,31 @@ def test_what_is_installed_is_the_lock():
 def test_another_python_and_a_full_disk_are_one_line(tmp_path):
     for problem, expected in (
         (lambda: environment.check_python((3, 12)), "Python 3.11 is needed, found 3.12"),
-        (lambda: environment.check_disk(tmp_path, 3.2), "needs 15 GB .* 3.2 GB are free"),
+        (lambda: environment.check_disk(tmp_path, 3.2), "needs 9 GB .* 3.2 GB are free"),
     ):
         with pytest.raises(environment.EnvironmentProblem, match=expected) as caught:
             problem()
         assert "\n" not in str(caught.value)
     environment.check_python((3, 11))
-    environment.check_disk(tmp_path, 100)
+
+
+def test_where_room_is_short_no_download_is_kept_and_what_is_installed_counts(tmp_path):
+    assert environment.check_disk(tmp_path, 100) == []
+    assert environment.check_disk(tmp_path, 10) == ["--no-cache-dir"]
+    (tmp_path / ".venv").mkdir()
+    with (tmp_path / ".venv/torch.so").open("wb") as file:
+        file.truncate(7_000_000_000)  # sparse: the size counts, the disk is not filled
+    assert environment.check_disk(tmp_path, 2.5) == ["--no-cache-dir"]
+    with pytest.raises(environment.EnvironmentProblem, match="1.5 GB are free"):
+        environment.check_disk(tmp_path, 1.5)
+
+
+def test_large_packages_are_installed_one_at_a_time_and_then_the_whole_lock(copy):
+    *large, last = environment.steps(copy / "requirements.txt")
+    pins = {line for line in (copy / "requirements.txt").read_text().split() if "==" in line}
+    assert all(packages == [label] and label in pins for label, packages in large)
+    assert {"torch", "triton"} <= {label.partition("==")[0] for label, _ in large}
+    assert last == ("packages", ["-r", copy / "requirements.txt"])
 
 
 def test_the_environment_is_ready_only_when_finished_and_current(copy):
